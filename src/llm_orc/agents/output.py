@@ -88,6 +88,7 @@ class AgentOutput:
     samples: SampleCounts | None = None  # if it was asked several times
     rounds: Rounds | None = None
     cached: CachedFrom | None = None
+    ensemble: str = ""  # of an agent that runs one of several ensembles: the one that ran
     validation: str = ""
     saved_as: str = ""  # the file below the working directory that it is written to
     is_enforced: bool = False  # of the last call: the provider was given the schema

@@ -32,7 +32,10 @@ class StepOutcome:
         assert self.error is not None
         error = LlmOrcError(self.error.message, hint=self.error.hint)
         error.__dict__.update(
-            code=self.error.code, exit_code=self.error.exit_code, may_be_billed=self.error.may_be_billed
+            code=self.error.code,
+            exit_code=self.error.exit_code,
+            may_be_billed=self.error.may_be_billed,
+            payload=self.error.payload,
         )
         raise error
 

@@ -29,6 +29,7 @@ class ErrorInfo:
     exit_code: int = 1
     may_be_billed: bool = False
     resets_at: float | None = None  # of a plan's limit, in Unix seconds, if the provider said so
+    payload: JsonValue = None  # what a program wrote along with its failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from llm_orc.engine.agent_run import AgentRun, is_cancelled
 from llm_orc.engine.events import AgentFailed, AgentSkipped
 from llm_orc.engine.gate import LeftOut, Readiness, handles_failure, has_answered, left_out_by
 from llm_orc.engine.inputs import STANDS_IN
-from llm_orc.engine.observer import error_info
+from llm_orc.engine.observer import error_info, payload_of
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import ConditionUndecided, LlmOrcError
 from llm_orc.providers.dialects.endings import note_for_readers
@@ -56,6 +56,7 @@ class Execution:
         self.outputs: dict[str, AgentOutput] = {}
         self._notes: dict[str, str] = {}  # notes about answers
         self._failures: dict[str, str] = {}
+        self._payloads: dict[str, JsonValue] = {}  # what programs wrote along with their failures
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
         self._open = set(self._specs)  # those that have not ended
         self._scope = Scope(
@@ -66,6 +67,7 @@ class Execution:
             self.outputs,
             self._notes,
             skipped=self._left_out,
+            payloads=self._payloads,
             pending=self._open,
             nested={
                 name: next(iter(children.values())).ensemble
@@ -252,6 +254,8 @@ class Execution:
     def _end(self, name: str, ended: AgentOutput | LlmOrcError) -> None:
         if isinstance(ended, LlmOrcError):
             self._failures[name] = ended.message
+            if (payload := payload_of(ended)) is not None:
+                self._payloads[name] = payload
         else:
             self._keep(name, ended)
         self._ended(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from llm_orc.catalog.table import row_of
 from llm_orc.engine.events import (
@@ -29,12 +29,20 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.shared import Clock
     from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.limits.plans import UsedUp
+
+
+def payload_of(error: LlmOrcError) -> JsonValue:
+    """Return what a program wrote along with its failure; None: nothing."""
+    return cast("JsonValue", error.payload)  # errors know no JSON
 
 
 def error_info(error: LlmOrcError) -> ErrorInfo:
     resets_at = error.resets_at if isinstance(error, PlanLimitReached) else None
-    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed, resets_at)
+    return ErrorInfo(
+        error.code, error.message, error.hint, error.exit_code, error.may_be_billed, resets_at, payload_of(error)
+    )
 
 
 def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWaitStarted:

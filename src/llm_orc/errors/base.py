@@ -16,6 +16,7 @@ class LlmOrcError(Exception):
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
     may_be_billed: bool = False  # a call was sent and may be billed
+    payload: object = None  # what a program wrote along with its failure, as JSON
     problems: tuple[Problem, ...] = ()  # everything that is wrong in the files, in their order
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:

@@ -148,6 +148,8 @@ def error_info_value(error: ErrorInfo | None) -> JsonValue:
     value: dict[str, JsonValue] = {"code": error.code, "message": error.message, "hint": error.hint}
     if error.resets_at is not None:
         value["resets_at"] = moment(error.resets_at)
+    if error.payload is not None:
+        value["payload"] = error.payload
     return value
 
 

@@ -260,6 +260,39 @@ def test_a_script_is_told_of_an_ensemble_as_in_earlier_releases(earlier: Shell) 
         assert json.loads(one["response"])["ensemble"] == "inner"
 
 
+def test_what_a_script_wrote_along_with_its_failure_is_kept_for_readers(earlier: Shell) -> None:
+    scripts = earlier.config.parent / "scripts"
+    (scripts / "fails.sh").write_text("""echo '{"success": false, "error": "no", "seen": [1]}'""")
+
+    results = run(
+        earlier,
+        "  - {name: fails, script: fails.sh}\n"
+        "  - {name: told, script: echo.py, depends_on: [fails], on_dependency_failure: run}\n",
+        code=1,
+    )
+
+    assert results["fails"]["status"] == "failed"
+    assert results["fails"]["error"]["payload"] == {"seen": [1]}
+    assert results["told"]["data"]["dependencies"]["fails"]["payload"] == {"seen": [1]}
+
+
+def test_a_script_is_told_which_of_several_ensembles_has_run(earlier: Shell) -> None:
+    for name in ("first", "second"):
+        agent = f"{{name: one, script: echo {name}}}"
+        earlier.own_ensemble(name, f"name: {name}\ndescription: d\nagents: [{agent}]\n")
+
+    results = run(
+        earlier,
+        "  - {name: router, script: echo b}\n"
+        '  - {name: chosen, dispatch: {by: "${router}", to: {a: first, b: second}}}\n'
+        "  - {name: told, script: echo.py, depends_on: [chosen]}\n",
+    )
+
+    [told] = results["told"]["data"]["dependencies"].values()
+    response = json.loads(told["response"])
+    assert (response["ensemble"], response["deliverable"]) == ("second", "second")
+
+
 def test_input_key_takes_the_answer_out_of_what_was_around_it(earlier: Shell) -> None:
     results = run(
         earlier,

@@ -120,9 +120,10 @@ async def _answer_of(context: AgentContext, work: DispatchWork, target: str) -> 
     child = work.targets[target]
     if not isinstance(child, NestedEnsemble):
         raise InternalError(f"ensemble `{child}` of agent `{context.turn.path}` was not looked up")
-    return await answer_of(
+    output = await answer_of(
         context, target, child, _inputs_for(child, work), work.task, at=child_of(context.turn.path, target)
     )
+    return replace(output, ensemble=child.name)
 
 
 DISPATCH = Kind(

@@ -54,6 +54,7 @@ class Scope:
     outputs: Mapping[str, AgentOutput]
     notes: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, object] = field(default_factory=dict)
+    payloads: Mapping[str, JsonValue] = field(default_factory=dict)  # what programs wrote as they failed
     pending: Collection[str] = ()  # agents that have not ended
     local: Mapping[str, JsonValue] = field(default_factory=dict)
     nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called

@@ -48,7 +48,7 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
     output = scope.outputs.get(name)
     if output is None:
         status = "skipped" if name in scope.skipped else "pending" if name in scope.pending else "failed"
-        return {
+        absent: dict[str, JsonValue] = {
             "text": None,
             "data": None,
             "status": status,
@@ -56,6 +56,7 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
             "outcome": status,
             "has_errors": status == "failed",
         }
+        return {**absent, "payload": scope.payloads[name]} if name in scope.payloads else absent
     is_handled = output.stands_in
     return {
         "text": output.text,
@@ -75,7 +76,8 @@ def _response(name: str, output: AgentOutput, scope: Scope) -> str:
         answer = output.data if isinstance(output.data, dict) else {"value": output.text}
         of_loop = {"output": answer, "iterations": rounds.number, "terminated": rounds.ended, "has_errors": False}
         return msgspec.json.encode(of_loop).decode()
-    result = {"ensemble": scope.nested[name], "status": "success", "deliverable": output.text, "results": {}}
+    ensemble = output.ensemble or scope.nested[name]
+    result = {"ensemble": ensemble, "status": "success", "deliverable": output.text, "results": {}}
     return msgspec.json.encode(result).decode()
 
 

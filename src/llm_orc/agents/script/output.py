@@ -44,10 +44,12 @@ def answer_of(agent: str, written: bytes, output: Output | None, *environments: 
     if not isinstance(data, dict | list):
         return AgentOutput(text, ())
     if isinstance(data, dict) and (reported := _failure_in(data, *environments)) is not None:
-        raise ScriptFailed(
+        failed = ScriptFailed(
             f"the program of agent `{agent}` reports a failure{reported}",
             hint="If that is its answer, say so with `output: json`.",
         )
+        failed.payload = {key: value for key, value in data.items() if key not in {"success", "error"}} or None
+        raise failed
     return AgentOutput(text, (), data)
 
 
