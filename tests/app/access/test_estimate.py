@@ -14,6 +14,7 @@ from llm_orc.app.access.models import HttpConnection, Model
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.runs.recipe import Recipe
 
@@ -87,6 +88,32 @@ def test_items_and_samples_count_as_often_as_they_may_be_asked() -> None:
     assert (known.calls, known.is_bound) == (2, False)
     assert known.likely_usd == pytest.approx(A_CENT_PER_TEN * 2 * (110 + 100))
     assert (bound.calls, bound.is_bound) == (2 + 7 * 3, True)
+
+
+def test_rounds_items_samples_and_repairs_multiply() -> None:
+    text = """\
+name: panel
+agents:
+  - name: each
+    fan_out: {over: [aaaa, bbbb, cccc]}
+    loop:
+      max_rounds: 4
+      agents:
+        - {name: writer, prompt: "0123456789012345", samples: 2}
+        - {name: judge, prompt: "01234567", schema: {type: object}, repairs: 1, depends_on: [writer]}
+"""
+    panel = Recipe(parse_ensemble_text(text).ensemble, TASK, {})
+
+    worked_out = estimate(panel, {"each/writer": [model(100)], "each/judge": [model(50)]}, {})
+
+    assert worked_out is not None
+    rounds = 3 * 4
+    sent_back = 50 + 500
+    assert worked_out.calls == rounds * (2 + 1)
+    assert worked_out.likely_usd == pytest.approx(A_CENT_PER_TEN * rounds * (2 * (4 + 100) + (2 + 50)))
+    assert worked_out.most_usd == pytest.approx(
+        A_CENT_PER_TEN * rounds * (2 * (4 + 100) + (2 + 50) + (2 + sent_back + 50))
+    )
 
 
 def test_an_answer_that_may_be_sent_back_costs_more_at_most() -> None:

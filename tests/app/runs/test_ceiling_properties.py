@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.kinds import all_agents
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.runs.budget import budget_of, limits_of
@@ -24,6 +27,7 @@ from llm_orc.engine.events import AgentDelta, AttemptStarted, RecordedEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Usage
@@ -78,6 +82,7 @@ class Story:
     dialect: str
     agents: int
     stream: bool
+    text: str = ""  # of an ensemble, in place of agents beside each other
     kept: list[RecordedEvent] = field(default_factory=list)
 
     @property
@@ -90,6 +95,8 @@ class Story:
     def recipe(self, process: Process) -> Recipe:
         names = [f"a{n}" for n in range(self.agents)]
         ensemble = Ensemble("e", tuple(AgentSpec(name) for name in names))
+        if self.text:
+            ensemble = parse_ensemble_text(self.text).ensemble
         return Recipe(ensemble, "the task", {}, max_cost_usd=process.limit_usd, max_calls=process.max_calls)
 
     def earlier(self, recipe: Recipe) -> RecordedRun | None:
@@ -115,15 +122,15 @@ class Story:
         server.billed = billed
         recipe, clock, sink = self.recipe(process), Clock(), DirectSink(keep)
         plan, candidate = make_plan(recipe.ensemble), self.candidate(server, http)
-        candidates = dict.fromkeys(plan.names, (candidate,))
-        done = self.state.outputs
+        candidates = dict.fromkeys((str(path) for path, _ in all_agents(recipe.ensemble)), (candidate,))
+        state = self.state
         record = RecordedAttempts(sink, clock.now)
         budget = budget_of(recipe, self.earlier(recipe), candidates, {}, record)
         running = asyncio.ensure_future(
             execute(
                 plan,
-                RunStart("r", recipe.task, done=done, limits=limits_of(recipe)),
-                LlmCaller(candidates, () if budget is None else (budget,)),
+                RunStart("r", recipe.task, done=state.outputs, before=state.before, limits=limits_of(recipe)),
+                AgentCaller(LlmCaller(candidates, () if budget is None else (budget,)), rehearsal=False),
                 sink,
                 clock=clock,
                 max_concurrent=3,
@@ -208,6 +215,46 @@ async def test_no_faults_kills_and_resumes_bring_a_bill_above_its_limit(
     story: Story, faults: list[Fault], processes: list[Process]
 ) -> None:
     await tell(story, faults, processes)
+
+
+Agent = dict[str, object]
+
+
+def nested(children: st.SearchStrategy[Agent]) -> st.SearchStrategy[Agent]:
+    """An agent that runs others in rounds, perhaps for each of several items."""
+    return st.builds(_loop, st.lists(children, min_size=1, max_size=2), st.integers(1, 3), st.none() | lists)
+
+
+def _loop(agents: list[Agent], most: int, items: list[str] | None) -> Agent:
+    loop: Agent = {"loop": {"agents": named(agents), "max_rounds": most}}
+    return loop if items is None else {**loop, "fan_out": {"over": items}}
+
+
+def named(agents: list[Agent]) -> list[Agent]:
+    return [{"name": f"a{n}", **agent} for n, agent in enumerate(agents)]
+
+
+QUICK_FAULTS: tuple[Fault, ...] = ("none", "none", "none", "no usage", "bad usage", "cut", "429", "400")
+lists = st.lists(st.sampled_from(["one", "two", "three"]), min_size=1, max_size=3)
+asked: st.SearchStrategy[Agent] = st.sampled_from(
+    [{}, {"samples": 2}, {"samples": {"max": 3, "ahead": 1}}, {"fan_out": {"over": ["x", "y"]}}]
+)
+ensembles = st.lists(st.recursive(asked, nested, max_leaves=4), min_size=1, max_size=2).map(
+    lambda agents: json.dumps({"name": "e", "agents": named(agents)})
+)
+
+
+@settings(max_examples=many(25), deadline=None)
+@given(
+    text=ensembles,
+    dialect=st.sampled_from(sorted(PROVIDERS)),
+    faults=st.lists(st.sampled_from(QUICK_FAULTS), min_size=1, max_size=8),
+    processes=st.lists(processes, min_size=1, max_size=2),
+)
+async def test_nor_do_rounds_items_and_samples_within_each_other(
+    text: str, dialect: str, faults: list[Fault], processes: list[Process]
+) -> None:
+    await tell(Story(dialect, 0, stream=False, text=text), faults, processes)
 
 
 @pytest.mark.slow
