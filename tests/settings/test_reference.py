@@ -10,9 +10,18 @@ import pytest
 
 import reference_tables
 from llm_orc.cli.root import root
+from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, plain_fields
-from llm_orc.settings.model import BatchSettings, ModelProfile, ProviderSettings, RunSettings, Settings
+from llm_orc.settings.model import (
+    BatchSettings,
+    McpServerSettings,
+    ModelProfile,
+    NotificationSettings,
+    ProviderSettings,
+    RunSettings,
+    Settings,
+)
 from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.rows.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
 from llm_orc.storage.field_types import whole_number
@@ -31,8 +40,11 @@ _GROUPS = {
 _RECORDS: dict[str, type[DataclassInstance]] = {
     "model_profiles": ModelProfile,
     "providers": ProviderSettings,
+    "mcp_servers": McpServerSettings,
     "runs": RunSettings,
     "batch": BatchSettings,
+    "network": NetworkSettings,
+    "notifications": NotificationSettings,
 }
 
 
@@ -44,8 +56,10 @@ def test_every_section_has_its_table() -> None:
         "keys of providers.oauth.notice",
         "keys of providers.calls",
         "keys of providers.interactive_only",
+        "keys of mcp_servers",
         "keys of runs",
         "keys of batch",
+        "keys of notifications",
         "keys of network",
     ]
 
@@ -95,7 +109,13 @@ def test_every_setting_of_ours_is_an_attribute_of_its_record(section: str) -> No
 
 def test_the_defaults_of_the_rows_are_those_of_the_records() -> None:
     settings = Settings()
-    records = {"runs": settings.runs, "batch": settings.batch, "network": settings.network}
+    records = {
+        "runs": settings.runs,
+        "batch": settings.batch,
+        "network": settings.network,
+        "notifications": settings.notifications,
+    }
 
     for (section, key), row in plain_fields():
-        assert getattr(records[section], row.attribute or key) == row.default, key
+        default = getattr(records[section], row.attribute or key)
+        assert (None if default == () else default) == row.default, key

@@ -29,7 +29,7 @@ _FORMATS: dict[str, str] = {
     "iri-reference": "https://example.com",
     "ipv4": "192.0.2.1",
     "ipv6": "2001:db8::1",
-    "uuid": "00000000-0000-4000-8000-000000000000",
+    "uuid": f"{0:08d}-0000-4000-8000-{0:012d}",
     "json-pointer": "",
     "regex": "a",
 }

@@ -97,7 +97,7 @@ def test_only_the_root_lists_the_common_exit_codes(bare: Shell) -> None:
         shown = bare.run(*words, "--help").stdout.partition("Exit codes")[2]
         return dict(re.findall(r"(?:^|  )(\d+)  (.*?)(?=$|   )", shown, flags=re.MULTILINE))
 
-    assert set(exit_codes()) == {"0", "1", "2", "3", "4", "5", "130", "143"}
+    assert set(exit_codes()) == {"0", "1", "2", "3", "4", "5", "6", "130", "143"}
     assert exit_codes("invoke") == exit_codes("runs") == exit_codes("auth", "add") == {}
     assert exit_codes("runs", "diff") == {"0": "every answer is the same", "1": "an answer differs"}
 
