@@ -84,7 +84,7 @@ def test_keys_that_say_nothing_here_are_notices_with_their_places() -> None:
 def test_an_unknown_key_of_an_agent_is_refused() -> None:
     assert refused("depends_on: [a], input_keys: t")[0][1:] == (
         "agent `b` has no key `input_keys`",
-        "Did you mean `input_key` or `input_scope`?",
+        "Did you mean `input_key` or `inputs` or `input_scope`?",
     )
 
 
