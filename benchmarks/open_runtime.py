@@ -1,6 +1,6 @@
 """The cost of a run on an open runtime: `python -m benchmarks.open_runtime [SHAPE…]`.
 
-Every run is recorded. The figure is the CPU time of the whole process for one agent, the journal's thread
+Every run is recorded. The figure is the CPU time of the whole process for one call, the journal's thread
 included: the minimum of many runs, because other load on the machine can only add to it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -18,50 +18,72 @@ from benchmarks.measure import server
 from benchmarks.ours import app_on, ensemble_of
 from benchmarks.report import Row, publish
 from benchmarks.workload import PROMPT
+from llm_orc.agents.ensemble.work import EnsembleWork
+from llm_orc.agents.fan_out.spec import FanOut
+from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
+from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.net.event_loop import run_to_end
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Layers of agents, given by their sizes; each layer waits for all of the one before."""
+    """An ensemble that calls a model `calls` times."""
 
     name: str
-    layers: tuple[int, ...]
+    ensemble: Ensemble
+    calls: int
     runs: int
     most_ms: float | None = None  # the target
 
-    @property
-    def agents(self) -> int:
-        return sum(self.layers)
+
+def _layers(name: str, sizes: tuple[int, ...], runs: int, most_ms: float | None = None) -> _Case:
+    """Layers of agents, given by their sizes; each layer waits for all of the one before."""
+    return _Case(name, ensemble_of(sizes), sum(sizes), runs, most_ms)
+
+
+def _items(name: str, items: int, inner: int, runs: int, most_ms: float) -> _Case:
+    """One agent that runs for each item of a list; with `inner`, an ensemble whose agent does so again."""
+    asked = replace(ensemble_of((1,)).agents[0], fan_out=_over(inner or items))
+    if not inner:
+        return _Case(name, Ensemble("benchmark", (asked,)), items, runs, most_ms)
+    outer = AgentSpec("outer", EnsembleWork(NestedEnsemble("inner", (asked,))), fan_out=_over(items))
+    return _Case(name, Ensemble("benchmark", (outer,)), items * inner, runs, most_ms)
+
+
+def _over(number: int) -> FanOut:
+    return FanOut(tuple(f"startup {i}" for i in range(number)), max=number)
 
 
 _CASES = (
-    _Case("one agent", (1,), 200),
-    _Case("five agents: three, one, one", (3, 1, 1), 200, 0.6),
-    _Case("fan of 10", (10,), 100, 0.5),
-    _Case("chain of 20", (1,) * 20, 30, 1.0),
-    _Case("fan of 1000", (1000,), 8, 0.3),
+    _layers("one agent", (1,), 200),
+    _layers("five agents: three, one, one", (3, 1, 1), 200, 0.6),
+    _layers("fan of 10", (10,), 100, 0.5),
+    _layers("chain of 20", (1,) * 20, 30, 1.0),
+    _layers("fan of 1000", (1000,), 8, 0.3),
+    _items("500 items", 500, 0, 8, 0.4),
+    _items("5000 items", 5000, 0, 4, 0.4),
+    _items("100 x 50 items", 100, 50, 4, 0.4),
 )
 
 
 async def _measured(case: _Case, origin: str, home: Path) -> Row:
-    app, ensemble = app_on(origin, home), ensemble_of(case.layers)
+    app = app_on(origin, home)
     found = []
     async with Runtime(app) as runtime:
         for turn in range(case.runs + 3):
             before = cpu_s()
-            result = await run_ensemble(app, ensemble, RunOptions(PROMPT), runtime=runtime)
+            result = await run_ensemble(app, case.ensemble, RunOptions(PROMPT), runtime=runtime)
             if turn >= 3:  # by now connections are open and modules loaded
-                found.append((cpu_s() - before) / case.agents * 1000)
-            if result.total.calls != case.agents or not result.recorded:
+                found.append((cpu_s() - before) / case.calls * 1000)
+            if result.total.calls != case.calls or not result.recorded:
                 raise SystemExit(f"{case.name}: {result.status}")
     least = min(found)
     verdict = "" if case.most_ms is None else "within" if least <= case.most_ms else "beyond"
     return {
         "run of": case.name,
-        "least CPU ms/agent": least,
+        "least CPU ms/call": least,
         "median": median(found),
         "target": "" if case.most_ms is None else f"{case.most_ms:g}",
         "verdict": verdict,
