@@ -58,6 +58,43 @@ class AgentObserver(ReplyObserver, Protocol):
         ...
 
 
+class ForwardingObserver:
+    """Tells another observer everything; a subclass leaves out what doesn't concern it."""
+
+    def __init__(self, observer: AgentObserver) -> None:
+        self._observer = observer
+
+    def calling(self, model: str, access: Access) -> None:
+        self._observer.calling(model, access)
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self._observer.switched(model, access, because)
+
+    def notice(self, message: str) -> None:
+        self._observer.notice(message)
+
+    def items(self, total: int) -> None:
+        self._observer.items(total)
+
+    def round(self, number: int, total: int) -> None:
+        self._observer.round(number, total)
+
+    def text(self, piece: str) -> None:
+        self._observer.text(piece)
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._observer.retrying(error, attempt, delay_s)
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self._observer.rejected(call, error, attempt)
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self._observer.waiting(for_plan)
+
+    def wait_over(self) -> None:
+        self._observer.wait_over()
+
+
 @dataclass(frozen=True, slots=True)
 class ChildResult:
     """How a graph within an agent ended: the answers that there are, by agent, and the one that is the graph's.

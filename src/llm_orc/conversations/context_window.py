@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.turn import ForwardingObserver
 from llm_orc.conversations.turns import summary_turns
 from llm_orc.errors import ConversationFull, PromptTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.agents.output import AgentOutput, ModelCall
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.spec import WhenFull
-    from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
+    from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.auth.access import Access
     from llm_orc.conversations.lock import ConversationLock
-    from llm_orc.errors import LlmOrcError
     from llm_orc.providers.base import Message
-    from llm_orc.providers.limits.plans import UsedUp
 
 _KEPT_OF_TRUNCATED = 0.7  # of the characters, at each attempt
 _KEPT_OF_SUMMARISED = 0.4
@@ -134,38 +133,11 @@ def _together(output: AgentOutput, extra: AgentOutput) -> AgentOutput:
     return replace(output, calls=(*extra.calls, *output.calls))
 
 
-class _Unheard:
+class _Unheard(ForwardingObserver):
     """For a call whose text is not an answer: only its failures are shown."""
-
-    def __init__(self, observer: AgentObserver) -> None:
-        self._observer = observer
 
     def calling(self, model: str, access: Access) -> None:
         return
 
-    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self._observer.switched(model, access, because)
-
-    def notice(self, message: str) -> None:
-        self._observer.notice(message)
-
-    def items(self, total: int) -> None:
-        self._observer.items(total)
-
-    def round(self, number: int, total: int) -> None:
-        self._observer.round(number, total)
-
     def text(self, piece: str) -> None:
         return
-
-    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self._observer.retrying(error, attempt, delay_s)
-
-    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
-        self._observer.rejected(call, error, attempt)
-
-    def waiting(self, for_plan: UsedUp) -> None:
-        self._observer.waiting(for_plan)
-
-    def wait_over(self) -> None:
-        self._observer.wait_over()

@@ -179,7 +179,7 @@ def _types_of(case: Case) -> set[str] | None:
             found = types if found is None else found & types
     values = _values_of(case)
     if values is not None:
-        of_values = {_type_of(value) for value in values}
+        of_values = {json_type_of(value).replace("integer", "number") for value in values}
         return of_values if found is None else found & of_values
     return found
 
@@ -193,13 +193,17 @@ def _values_of(case: Case) -> list[JsonValue] | None:
     return found
 
 
-def _type_of(value: JsonValue) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, list):
-        return "array"
-    return "object" if isinstance(value, dict) else "number"
+_TYPES: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    str: "string",
+    list: "array",
+    dict: "object",
+    int: "integer",
+    float: "number",
+}
+
+
+def json_type_of(value: JsonValue) -> str:
+    """Return the name that JSON Schema has for the type of a value; a whole number is an `integer`."""
+    return _TYPES[type(value)]

@@ -22,6 +22,8 @@ from llm_orc.errors import AlreadyAnswered, ApprovalExpired, InputError, LlmOrcE
 from tests.fakes.clocks import SetClock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llm_orc.app.approvals.desk import AskHere
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
@@ -215,6 +217,22 @@ async def test_the_person_here_is_told_that_somebody_else_was_first(workspace: W
     assert told == ["ok: ada was first: approve"]
 
 
+async def answered_while_it_runs(app: App, ensemble: str, go: Path) -> RunResult:
+    """Run the ensemble; when it asks, approve as from another process, and create `go`, which its scripts await."""
+    is_asked = asyncio.Event()
+
+    async def answer_soon() -> None:
+        await is_asked.wait()
+        record = get_run(app, "last")
+        await asyncio.to_thread(record_answer, app, record.summary.run_id, question_of(record, None), APPROVE)
+        await asyncio.to_thread(go.touch)
+
+    listener = RunListener(lambda event: is_asked.set() if isinstance(event, ApprovalAsked) else None)
+    going = run_ensemble(app, find_ensemble(app, ensemble), RunOptions("it"), listener)
+    result, _ = await asyncio.gather(going, answer_soon())
+    return result
+
+
 async def test_an_answer_that_comes_while_others_are_at_work_is_taken_at_the_end(workspace: Workspace) -> None:
     app = asking(workspace)
     go = workspace.root / "go"
@@ -225,17 +243,7 @@ async def test_an_answer_that_comes_while_others_are_at_work_is_taken_at_the_end
         {"name": "end", "script": ["cat"], "stdin": "${ok} ${work}"},
     )
 
-    is_asked = asyncio.Event()
-
-    async def answer_soon() -> None:
-        await is_asked.wait()
-        record = get_run(app, "last")
-        await asyncio.to_thread(record_answer, app, record.summary.run_id, question_of(record, None), APPROVE)
-        go.touch()
-
-    listener = RunListener(lambda event: is_asked.set() if isinstance(event, ApprovalAsked) else None)
-    going = run_ensemble(app, find_ensemble(app, "busy"), RunOptions("it"), listener)
-    result, _ = await asyncio.gather(going, answer_soon())
+    result = await answered_while_it_runs(app, "busy", go)
 
     assert result.status == "completed"
     assert (result["end"].response or "").split() == ["approve", "done"]
@@ -259,17 +267,7 @@ async def test_an_agent_that_started_without_another_goes_on_without_it_after_th
         {"name": "slow", "script": ["sh", "-c", f"until [ -e '{go}' ]; do sleep 0.01; done; echo slow words"]},
         {"name": "chair", "ensemble": "panel", "depends_on": ["early", "slow"], "within": 1},
     )
-    is_asked = asyncio.Event()
-
-    async def answer_soon() -> None:
-        await is_asked.wait()
-        record = get_run(app, "last")
-        await asyncio.to_thread(record_answer, app, record.summary.run_id, question_of(record, None), APPROVE)
-        go.touch()
-
-    listener = RunListener(lambda event: is_asked.set() if isinstance(event, ApprovalAsked) else None)
-    going = run_ensemble(app, find_ensemble(app, "late"), RunOptions("it"), listener)
-    result, _ = await asyncio.gather(going, answer_soon())
+    result = await answered_while_it_runs(app, "late", go)
 
     assert result.status == "completed"
     assert "slow words" not in (result["chair/end"].response or "")

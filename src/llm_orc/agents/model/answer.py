@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from llm_orc.agents.references.scope import without_fence
+from llm_orc.agents.turn import ForwardingObserver
 from llm_orc.errors import AnswerInvalid
 from llm_orc.providers.base import Message
 from llm_orc.providers.structured.restore import without_nulls
@@ -15,13 +16,11 @@ from llm_orc.schemas.validate import checker_for
 
 if TYPE_CHECKING:
     from llm_orc.agents.context import AgentContext
-    from llm_orc.agents.output import AgentOutput, ModelCall
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentObserver
     from llm_orc.agents.work import ModelWork
     from llm_orc.auth.access import Access
-    from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.providers.limits.plans import UsedUp
     from llm_orc.schemas.walk import Schema
 
 
@@ -134,38 +133,8 @@ def _sent_back(complaints: tuple[str, ...]) -> str:
     )
 
 
-class _Repairing:
-    """Passes on what happens while an answer is repaired: the model has been named already."""
-
-    def __init__(self, observer: AgentObserver) -> None:
-        self._observer = observer
+class _Repairing(ForwardingObserver):
+    """Watches while an answer is repaired: the model has been named already."""
 
     def calling(self, model: str, access: Access) -> None:
         return
-
-    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self._observer.switched(model, access, because)
-
-    def notice(self, message: str) -> None:
-        self._observer.notice(message)
-
-    def text(self, piece: str) -> None:
-        self._observer.text(piece)
-
-    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self._observer.retrying(error, attempt, delay_s)
-
-    def items(self, total: int) -> None:
-        self._observer.items(total)
-
-    def round(self, number: int, total: int) -> None:
-        self._observer.round(number, total)
-
-    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
-        self._observer.rejected(call, error, attempt)
-
-    def waiting(self, for_plan: UsedUp) -> None:
-        self._observer.waiting(for_plan)
-
-    def wait_over(self) -> None:
-        self._observer.wait_over()

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from llm_orc.dataclass import dataclass
+from llm_orc.schemas.shape import json_type_of
 from llm_orc.schemas.walk import Schema, target_of
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class _Translator:
         if "const" in schema and isinstance(schema.get("enum"), list):
             raise CantSend
         self._choices += len(values)
-        kinds = [*dict.fromkeys(_kind(one) for one in values)]
+        kinds = [*dict.fromkeys(json_type_of(one) for one in values)]
         sent: Schema = {}
         if self._subset.literals_have_types:
             sent["type"] = kinds[0] if len(kinds) == 1 else [*kinds]
@@ -330,16 +331,6 @@ def _both(one: Schema, other: Schema) -> Schema:
         if isinstance(names, dict) and isinstance(own, dict) and names.keys() != own.keys():
             raise CantSend
     return merged
-
-
-def _kind(value: JsonValue) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    return "integer" if isinstance(value, int) else "number"
 
 
 def _name(reference: str, taken: set[str]) -> str:
