@@ -52,6 +52,7 @@ class Workers:
         self._arguments = (store, witness.url, str(rows), "ours", json.dumps(options))
         self._store, self._witness, self._calls = store, witness, rows * CALLS[bool(options.get("nested"))]
         self.running: list[asyncio.subprocess.Process] = []
+        self._said: dict[int, str] = {}  # what those that have ended printed at their end
 
     async def join(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -79,22 +80,32 @@ class Workers:
         return process
 
     async def until(self, share: float) -> None:
-        """Return when this share of all calls has been answered."""
+        """Return when this share of all calls has been answered.
+
+        A worker that others took for dead, as one that this machine gave no time may be, is replaced.
+        """
         async with asyncio.timeout(LIMIT_S):
             while len(self._witness.answered) < self._calls * share:
                 gone = [p for p in self.running if p.returncode]
                 assert not gone, await stderr_of(gone[0])
+                for process in [p for p in self.running if p.returncode == 0]:
+                    self.running.remove(process)
+                    if await self._ended(process) == "evicted":
+                        await self.join()
                 await asyncio.sleep(0.01)
 
     async def all_done(self) -> dict[int, str]:
         """Return what each process printed at its end, by its id."""
-        outputs = {}
         async with asyncio.timeout(LIMIT_S):
             for process in self.running:
-                out, err = await process.communicate()
-                assert process.returncode == 0, err.decode()
-                outputs[process.pid] = out.decode().strip()
-        return outputs
+                await self._ended(process)
+        return self._said
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> str:
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        self._said[process.pid] = said = out.decode().strip()
+        return said
 
 
 async def stderr_of(process: asyncio.subprocess.Process) -> str:
