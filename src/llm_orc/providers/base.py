@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.parts import Attachment, OwnBlocks, ToolAnswer, ToolCall, ToolOffer
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -36,11 +37,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `system_prompt` is the one in force when the user said it; it is not part of the content."""
+    """One turn. `system_prompt` is the one in force when the user said it; it is not part of the content.
+
+    `calls` are those that the model asked for in its turn, after its text, and `own` is that turn as its provider
+    wrote it. `results` are what a user's turn begins with: the answers to all calls of the turn before.
+    `attachments` go before the text of a user's turn.
+    """
 
     role: Role
     content: str
     system_prompt: str | None = field(default=None, compare=False)
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolAnswer, ...] = ()
+    own: OwnBlocks | None = field(default=None, compare=False)
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class ModelRequest:
     """One call. `options` go into the provider's request body unchanged.
 
     `schema`, JSON Schema, is what the answer has to satisfy; `schema_in_words` says it in the prompt, although the
-    protocol has a field for it.
+    protocol has a field for it. `tools` are those that the model may call.
 
     `conversation` says that more turns may follow: a provider's prompt cache is then asked to keep it, and a model
     with a process for each conversation keeps that. Each attempt is made within a `permit`. `shared` says that
@@ -123,6 +133,7 @@ class ModelRequest:
     json_output: bool = False
     schema: dict[str, JsonValue] | None = None
     schema_in_words: bool = False
+    tools: tuple[ToolOffer, ...] = ()
     options: dict[str, JsonValue] = field(default_factory=dict)
     conversation: str | None = None
     shared: int = 0
@@ -131,7 +142,11 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete answer. `model` is the one that answered, according to the provider."""
+    """A complete answer. `model` is the one that answered, according to the provider.
+
+    `calls`: the model wants the results of these calls before it goes on; its text may be empty then. `own`: see
+    `Message`.
+    """
 
     text: str
     model: str
@@ -140,6 +155,8 @@ class Reply:
     request_id: str = ""
     stop_word: str = ""  # the provider's own word, if its meaning is unknown
     is_enforced: bool = False  # the provider was given the schema; False: only the prompt said it
+    calls: tuple[ToolCall, ...] = ()
+    own: OwnBlocks | None = None
 
 
 class ReplyObserver(Protocol):
