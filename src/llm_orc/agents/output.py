@@ -57,6 +57,14 @@ class SampleCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceCounts:
+    """How many quotes the answer had, and how many of them occur in no source, so their items were dropped."""
+
+    quotes: int
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CachedFrom:
     """Where an answer from the cache was first given: by which agent of which run, and when (Unix seconds).
 
@@ -90,6 +98,7 @@ class AgentOutput:
     cached: CachedFrom | None = None
     ensemble: str = ""  # of an agent that runs one of several ensembles: the one that ran
     validation: str = ""
+    evidence: EvidenceCounts | None = None  # if its quotes were checked
     saved_as: str = ""  # the file below the working directory that it is written to
     is_enforced: bool = False  # of the last call: the provider was given the schema
     stands_in: bool = False  # for others that failed: to those that depend on the agent it counts as none

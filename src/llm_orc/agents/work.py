@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
+from llm_orc.agents.evidence.spec import Evidence
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.settings.model import AuthMethodName
@@ -52,6 +53,7 @@ class ModelWork(Work):
     prompt: str | None = None  # None: the task, and the answers that the agent depends on
     schema: dict[str, JsonValue] | None = None  # the answer is JSON that satisfies this JSON Schema
     repairs: int = DEFAULT_REPAIRS  # how often an answer that doesn't may be sent back
+    evidence: tuple[Evidence, ...] = ()  # which of its fields are quotes, and from where
 
     @property
     def answer_schema(self) -> dict[str, JsonValue] | None:

@@ -7,25 +7,33 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.references.parts import about_tags, part_tag
-from llm_orc.agents.references.render import fill_in, fill_in_plainly
+from llm_orc.agents.references.render import fill_in, fill_in_plainly, fill_in_source
 from llm_orc.agents.references.syntax import is_special
 from llm_orc.agents.uses.graph import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from llm_orc.agents.references.scope import Scope
+    from llm_orc.agents.references.text import Reader
     from llm_orc.agents.spec import AgentSpec
 
 STANDS_IN = "None of the agents that it needs has answered: this answer only stands in for theirs."
 
 
+_FILL_IN: Mapping[Reader, Callable[[str, Scope], str]] = {
+    "model": fill_in,
+    "program": fill_in_plainly,
+    "evidence": fill_in_source,
+}
+
+
 def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
     """Return the texts of the agent's work that have references, filled in. Raises `ReferenceWithoutValue`."""
     return {
-        text.key: fill_in(text.text, scope) if text.reader == "model" else fill_in_plainly(text.text, scope)
+        text.key: _FILL_IN[text.reader](text.text, scope)
         for text in texts_of(agent)
-        if text.reader != "nobody" and is_special(text.text)
+        if text.reader in _FILL_IN and is_special(text.text)
     }
 
 

@@ -24,7 +24,7 @@ class ScriptFailed(RunError):
 
 
 class AnswerInvalid(RunError):
-    """The agent's answer does not satisfy its schema, and was not repaired."""
+    """The agent's answer does not satisfy its schema, or its quotes are none, and was not repaired."""
 
     code = "answer_invalid"
 

@@ -13,6 +13,7 @@ from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import (
     cached_value,
     error_info_value,
+    evidence_value,
     items_value,
     line,
     samples_value,
@@ -58,6 +59,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "samples": samples_value(agent.samples),
         "data": agent.data,
         "validation": agent.validation or None,
+        "evidence": evidence_value(agent.evidence),
         "stop_reason": agent.stop_reason,
         "stop_word": agent.stop_word or None,
         "error": error_info_value(agent.error),

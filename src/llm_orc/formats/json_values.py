@@ -11,7 +11,7 @@ from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
+    from llm_orc.agents.output import AgentOutput, CachedFrom, EvidenceCounts, ItemCounts, Rounds, SampleCounts
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
@@ -100,6 +100,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "response": output.text,
         "data": output.data,
         "validation": output.validation or None,
+        "evidence": evidence_value(output.evidence),
         "items": items_value(output.items),
         "rounds": rounds_value(output.rounds),
         "samples": samples_value(output.samples),
@@ -140,6 +141,11 @@ def rounds_value(rounds: Rounds | None) -> JsonValue:
 def samples_value(samples: SampleCounts | None) -> JsonValue:
     """Return how many samples agree; None: it was asked once."""
     return None if samples is None else {"asked": samples.asked, "agreed": samples.agreed}
+
+
+def evidence_value(evidence: EvidenceCounts | None) -> JsonValue:
+    """Return how many quotes were looked up; None: none was to be."""
+    return None if evidence is None else {"quotes": evidence.quotes, "dropped": evidence.dropped}
 
 
 def error_info_value(error: ErrorInfo | None) -> JsonValue:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
+    from llm_orc.agents.output import AgentOutput, CachedFrom, EvidenceCounts, ItemCounts, Rounds, SampleCounts
     from llm_orc.engine.events import AnswerRejected, ErrorInfo, PlanWaitStarted, RoundStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -88,7 +88,7 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(charge(agent.access.billing, agent.cost_usd))
     if note := end_note(agent.stop_reason, agent.stop_word):
         parts.append(note)
-    parts += _marks(agent)
+    parts += [*_of_evidence(agent.evidence), *_marks(agent)]
     if reason := reason_of(agent):
         parts.append(reason)
     return parts
@@ -105,6 +105,13 @@ def _of_several(items: ItemCounts | None, samples: SampleCounts | None) -> Itera
         yield item_figures(items)
     if samples is not None:
         yield sample_figures(samples)
+
+
+def _of_evidence(evidence: EvidenceCounts | None) -> Iterator[str]:
+    """Yield `12 quotes found, 1 dropped`, if quotes were looked up."""
+    if evidence is not None:
+        dropped = f", {evidence.dropped:,} dropped" if evidence.dropped else ""
+        yield f"{count(evidence.quotes - evidence.dropped, 'quote')} found{dropped}"
 
 
 def sample_figures(samples: SampleCounts) -> str:
@@ -165,7 +172,7 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
         return [*several, seconds(duration_s), *([from_cache(output.cached)] if output.cached else [])]
     parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
     note = end_note(last.stop_reason, last.stop_word)
-    return [*parts, *filter(None, (output.validation, note))]
+    return [*parts, *filter(None, (output.validation, *_of_evidence(output.evidence), note))]
 
 
 def rejected_words(event: AnswerRejected) -> str:

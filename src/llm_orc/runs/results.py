@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import CachedFrom, ItemCounts, ModelCall, Rounds, SampleCounts
+from llm_orc.agents.output import CachedFrom, EvidenceCounts, ItemCounts, ModelCall, Rounds, SampleCounts
 from llm_orc.agents.path import is_of_item, is_top
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
@@ -64,6 +64,7 @@ class AgentResult:
     late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
     rounds: Rounds | None = None  # how a loop ended
     validation: str = ""  # see `AgentOutput`
+    evidence: EvidenceCounts | None = None  # if its quotes were checked
 
     def __repr__(self) -> str:
         return brief_agent(self)

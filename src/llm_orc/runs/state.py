@@ -376,6 +376,7 @@ class RunState:
             data=output.data if output else None,
             calls=calls,
             validation=output.validation if output else "",
+            evidence=output.evidence if output else None,
             waits_until=None if state.plan_wait is None else state.plan_wait.until,
             reason=reason,
             asked=self.questions.get(state.name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.model.evidence import evidence
 from llm_orc.agents.model.schema import response_format, schema_value
 from llm_orc.agents.work import DEFAULT_REPAIRS
 from llm_orc.catalog.table import method_names
@@ -104,6 +105,16 @@ MODEL_FIELDS: Fields = {
         "How often an answer that does not satisfy the schema is sent back with what is wrong.",
         "counts",
         default=DEFAULT_REPAIRS,
+    ),
+    "evidence": Field(
+        evidence,
+        "With `schema`: the fields of the answer that are quotes, each with what it quotes: `{quote: '${task}'}`."
+        " Lists are looked through (`findings.quote`), and several sources are a list. An answer with a quote that"
+        " does not occur in them is sent back. If there is one after the last repair, the agent fails; with `{in:"
+        " '${task}', otherwise: drop}`, the item of the list that has it is left out.",
+        "counts",
+        default_text="nothing is looked up",
+        is_prose=True,
     ),
     "response_format": Field(
         optional(response_format),

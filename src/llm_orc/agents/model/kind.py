@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
+from llm_orc.agents.model.evidence import read_evidence, texts_of_evidence
 from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.agents.model.schema import read_schema, wants_json
 from llm_orc.agents.references.text import Text
@@ -26,6 +27,7 @@ def names_a_provider(name: str) -> bool:
 
 def _read(keys: AgentKeys) -> ModelWork:
     values = keys.values
+    schema = read_schema(keys)
     return ModelWork(
         model=_model(keys),
         system_prompt=values.get("system_prompt"),
@@ -36,8 +38,9 @@ def _read(keys: AgentKeys) -> ModelWork:
         output_format="json" if wants_json(keys) else "text",
         auth_method=values.get("auth_method"),
         prompt=values.get("prompt"),
-        schema=read_schema(keys),
+        schema=schema,
         repairs=DEFAULT_REPAIRS if values.get("repairs") is None else values["repairs"],
+        evidence=read_evidence(keys, schema),
     )
 
 
@@ -63,7 +66,8 @@ def _model(keys: AgentKeys) -> ModelRef:
 
 def _texts(work: ModelWork) -> tuple[Text, ...]:
     written = {"system_prompt": work.system_prompt, "prompt": work.prompt}
-    return tuple(Text(key, text) for key, text in written.items() if text is not None)
+    own = (Text(key, text) for key, text in written.items() if text is not None)
+    return (*own, *texts_of_evidence(work.evidence))
 
 
 def _answers(work: ModelWork) -> Answers:

@@ -66,6 +66,19 @@ def fill_in_plainly(text: str, scope: Scope) -> str:
     )
 
 
+def fill_in_source(text: str, scope: Scope) -> str:
+    """Return the text that quotes are looked up in, without tags; empty if an agent that it is of gave no answer.
+
+    Raises `ReferenceWithoutValue` for a field that an answer doesn't have, but for a canned one.
+    """
+    try:
+        return fill_in_plainly(text, scope)
+    except ReferenceWithoutValue as e:
+        if e.absent or scope.is_rehearsal:
+            return ""
+        raise
+
+
 def _is_block(part: _Part, before: str | _Part, after: str | _Part) -> bool:
     """Whether the part gets lines of its own: it has several, or stands alone on its line."""
     if part.of in {"note", "missing"}:

@@ -91,6 +91,15 @@ def is_special(text: str) -> bool:
     return "${" in text
 
 
+def is_reference(text: str) -> bool:
+    """Return whether the text is one reference and nothing else; what is wrong with it is said at its place."""
+    try:
+        template = parse_template(text.strip())
+    except BadReference:
+        return is_special(text)
+    return len(template.pieces) == 1 and bool(template.references)
+
+
 def literal(text: str) -> str:
     """Return the text such that it is filled in to what it is now."""
     return _OPENING.sub(lambda match: f"${match[0]}", text)

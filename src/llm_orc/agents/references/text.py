@@ -6,7 +6,7 @@ from typing import Literal
 
 from llm_orc.dataclass import dataclass
 
-Reader = Literal["model", "program", "nobody", "number"]
+Reader = Literal["model", "program", "evidence", "nobody", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Text:
     and its references are values that it compares.
 
     `reader` says how it is filled in: for a model, answers stand in tags; for a program they stand as they are.
+    `evidence` is what quotes are looked up in: as for a program, and where an agent gave no answer it is empty.
     What is filled in for `nobody` is a text of another language, such as a shell's, in which `${…}` is that
     language's own: only what would name something of ours is a problem. What stands for a `number` is one
     reference to a field of an answer.

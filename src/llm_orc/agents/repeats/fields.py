@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.references.names import INDEX
-from llm_orc.agents.references.syntax import BadReference, is_special, parse_template
+from llm_orc.agents.references.syntax import is_reference
 from llm_orc.agents.samples.spec import Samples
 from llm_orc.storage.field_types import WrongValue, field_type, type_of
 from llm_orc.storage.suggest import did_you_mean
@@ -70,18 +70,10 @@ def _listed() -> str:
 def _over(value: JsonValue) -> str | tuple[JsonValue, ...]:
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, str) and _is_reference(value):
+    if isinstance(value, str) and is_reference(value):
         return value.strip()
     needs = "a mapping whose `over` is one reference, such as `${split.parts}`, or a list of items"
     raise WrongValue(needs, within="over")
-
-
-def _is_reference(text: str) -> bool:
-    try:
-        template = parse_template(text.strip())
-    except BadReference:
-        return is_special(text)  # what is wrong with it is said at its place
-    return len(template.pieces) == 1 and bool(template.references)
 
 
 def _name(value: JsonValue) -> str:

@@ -225,9 +225,11 @@ def _searched_with(names: Names, graph: AgentGraph) -> _Search:
 
 
 def targets_of(spec: AgentSpec, names: Names) -> Iterator[Target]:
-    """Yield what the texts of an agent refer to, as often as they do. Whatever is wrong is left out."""
+    """Yield what an agent is given by its texts, as often as they refer to it. Whatever is wrong is left out."""
     search = _Search(names_at(spec, names), {}, {})
     for text in texts_of(spec):
+        if text.reader == "evidence":
+            continue  # it is only compared with what the agent says
         yield from (target for _, target in search.targets(spec.name, text))
 
 

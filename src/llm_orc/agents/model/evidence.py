@@ -1,0 +1,133 @@
+"""How the key `evidence` is read, and checked by the schema of the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.evidence.spec import Evidence
+from llm_orc.agents.references.syntax import is_reference
+from llm_orc.agents.references.text import Text
+from llm_orc.schemas.shape import NoSuchField, shape_of
+from llm_orc.storage.field_types import WrongValue, field_type, type_of
+from llm_orc.storage.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.agents.evidence.spec import WithoutEvidence
+    from llm_orc.agents.kind import AgentKeys
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.schemas.shape import Shape
+    from llm_orc.schemas.walk import Schema
+    from llm_orc.storage.field_types import JsonSchema
+
+_FIELD = re.compile(r"[^\s.\[\]]+(\.[^\s.\[\]]+)*")
+_KEYS = ("in", "otherwise")
+_OTHERWISE: tuple[WithoutEvidence, ...] = ("fail", "drop")
+_DEEPEST = 8  # lists in lists
+_EXAMPLE = '`{quote: "${task}"}`'
+_NEEDS = f"a mapping of fields to what they quote, such as {_EXAMPLE}"
+_REFERENCE: JsonSchema = {"type": "string", "pattern": r"^\s*\$\{.*\}\s*$"}
+_SOURCES: JsonSchema = {"anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "minItems": 1}]}
+_OF_FIELD: JsonSchema = {
+    "anyOf": [
+        _SOURCES,
+        {
+            "type": "object",
+            "properties": {"in": _SOURCES, "otherwise": {"enum": [*_OTHERWISE]}},
+            "required": ["in"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+@field_type({"type": ["object", "null"], "minProperties": 1, "additionalProperties": _OF_FIELD}, _NEEDS)
+def evidence(value: JsonValue) -> tuple[Evidence, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict) or not value:
+        raise WrongValue(f"{_NEEDS}, not {type_of(value) if value != {} else 'an empty one'}")
+    return tuple(_of_field(field, written) for field, written in value.items())
+
+
+def _of_field(field: str, written: JsonValue) -> Evidence:
+    if not _FIELD.fullmatch(field):
+        raise WrongValue(f"{_NEEDS}; `{field[:80]}` names no field", within=field, at_key=True)
+    if not isinstance(written, dict):
+        return Evidence(field, _sources(field, written))
+    for key in written:
+        if key not in _KEYS:
+            needs = f"a mapping whose `{field}` has `in` and `otherwise`, not `{key[:80]}`"
+            raise WrongValue(needs, did_you_mean(key, _KEYS), within=field)
+    otherwise = written.get("otherwise", "fail")
+    if otherwise not in _OTHERWISE:
+        hint = did_you_mean(otherwise, _OTHERWISE) if isinstance(otherwise, str) else None
+        raise WrongValue(f"a mapping in which `otherwise` of `{field}` is `fail` or `drop`", hint, within=field)
+    return Evidence(field, _sources(field, written.get("in")), "drop" if otherwise == "drop" else "fail")
+
+
+def _sources(field: str, written: JsonValue) -> tuple[str, ...]:
+    listed = written if isinstance(written, list) else [written]
+    sources = tuple(one.strip() for one in listed if isinstance(one, str) and is_reference(one))
+    if not sources or len(sources) != len(listed):
+        needs = f"a mapping in which `{field}` has what it quotes: a reference, or a list of some"
+        raise WrongValue(needs, "Name it, such as `${task}`, `${inputs.NAME}` or `${AGENT}`.", within=field)
+    return sources
+
+
+def texts_of_evidence(evidence: Sequence[Evidence]) -> Iterator[Text]:
+    """Yield the sources as texts of the agent."""
+    for one in evidence:
+        for key, source in zip(one.keys, one.sources, strict=True):
+            yield Text(key, source, reader="evidence")
+
+
+def read_evidence(keys: AgentKeys, schema: Schema | None) -> tuple[Evidence, ...]:
+    """Return what the file says; what doesn't fit the schema becomes problems."""
+    found: tuple[Evidence, ...] = keys.values.get("evidence") or ()
+    if not found:
+        return ()
+    if schema is None:
+        if keys.values.get("schema") is None and keys.values.get("response_format") is None:
+            message = f"agent `{keys.agent}` has `evidence`, and no `schema` with the fields that are quotes"
+            keys.say("evidence", message, "Add `schema: {…, quote: string}`.")
+        return ()
+    for one in found:
+        _check_field(keys, one, schema)
+    return found
+
+
+def _check_field(keys: AgentKeys, one: Evidence, schema: Schema) -> None:
+    def say(message: str, hint: str | None = None) -> None:
+        keys.say("evidence", message, hint, within=(one.field,))
+
+    what = f"`evidence` of agent `{keys.agent}`"
+    try:
+        shape, in_list = _at(shape_of(schema), one.steps)
+    except NoSuchField as e:
+        listed = f"Its fields are {', '.join(f'`{name}`' for name in e.known)}." if e.known else None
+        say(f"{what} names `{e.step}`, which its schema does not have", did_you_mean(e.step, e.known) or listed)
+        return
+    if shape.types and "string" not in shape.types:
+        types = " or ".join(f"`{name}`" for name in sorted(shape.types))
+        say(f"{what} names `{one.field}`, which is of the type {types}, and a quote is text")
+    if one.otherwise == "drop" and not in_list:
+        say(f"{what}: `{one.field}` is in no list, so nothing can be dropped", "Remove `otherwise: drop`.")
+
+
+def _at(shape: Shape, steps: Sequence[str]) -> tuple[Shape, bool]:
+    """Return the field, in the items of the lists on the way, and whether there are or may be lists."""
+    shape, in_list = _in_items(shape, is_known=False)
+    for step in steps:
+        shape, in_list = _in_items(shape.at([step]), is_known=in_list)
+    return shape, in_list or not shape.types
+
+
+def _in_items(shape: Shape, *, is_known: bool) -> tuple[Shape, bool]:
+    for _ in range(_DEEPEST):
+        if "array" not in shape.types:
+            break
+        shape, is_known = shape.at(["0"]), True
+    return shape, is_known
