@@ -16,6 +16,7 @@ from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.samples.spec import Judge, Samples
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -34,7 +35,7 @@ from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.batches.batch import BatchRow
@@ -63,9 +64,9 @@ LIMIT_S = 30
 class Provider:
     """Answers each agent with its path, but for those that `hang` until they are told to answer, or that `fail`."""
 
-    def __init__(self, *hang: str, fail: tuple[str, ...] = ()) -> None:
+    def __init__(self, *hang: str, fail: tuple[str, ...] = (), says: Mapping[str, str] | None = None) -> None:
         self.calls = Counter[str]()
-        self.hang, self.fail = set(hang), set(fail)
+        self.hang, self.fail, self.says = set(hang), set(fail), says or {}
         self.may_answer = asyncio.Event()
         self.used_up: dict[str, UsedUp] = {}
 
@@ -80,7 +81,7 @@ class Provider:
                 await self.may_answer.wait()
             if turn.path in self.fail:
                 raise ProviderError(f"no answer for {turn.path}")
-            return AgentOutput(f"{turn.path}!", (ModelCall("m", ACCESS, cost_usd=0.25),))
+            return AgentOutput(self.says.get(turn.path, f"{turn.path}!"), (ModelCall("m", ACCESS, cost_usd=0.25),))
 
         return AgentCaller(ask, rehearsal=False)
 
@@ -171,6 +172,20 @@ async def test_items_that_have_ended_are_not_asked_again(store: StoreUrl) -> Non
     failed = {"failed": True, "error": "no answer for each[2]"}
     assert row.result["each"].data == ["each[0]!", "each[1]!", failed]
     assert [e.total for e in row.record if isinstance(e, ItemsStarted)] == [3]
+
+
+async def test_samples_are_kept_while_their_judge_is_asked_again(store: StoreUrl) -> None:
+    agents = (AgentSpec("often", samples=Samples(3, judge=Judge())),)
+    recipe = Recipe(Ensemble("e", agents), "", {})
+    await interrupted(store, Provider("often/judge"), "often[0]", "often[1]", "often[2]", recipe=recipe)
+
+    second = Provider(says={"often/judge": '{"why": "w", "best": 2}'})
+    async with worker(store, second) as again:
+        row = await ended(again.store)
+
+    assert second.calls == {"often/judge": 1}
+    assert row.result is not None
+    assert row.result["often"].response == "often[1]!"
 
 
 async def test_a_failure_is_kept_too_and_asked_again_only_by_a_retry(store: StoreUrl) -> None:

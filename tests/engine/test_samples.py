@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 
 import pytest
 
@@ -11,16 +12,18 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.output import AgentOutput, ItemCounts, SampleCounts
 from llm_orc.agents.repeats.votes import vote_of
-from llm_orc.agents.samples.spec import Samples
-from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.samples.spec import Judge, Samples
+from llm_orc.agents.spec import AgentSpec, CacheUse
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork
 from llm_orc.engine.events import AgentFailed, AgentFinished
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.errors import ReplyUnreadable
+from llm_orc.errors import EnsembleInvalid, ReplyUnreadable
 from tests.engine.conftest import Behaviour, KeptEvents, RealClock, ScriptedAgents
+
+WITH_V = ModelWork(schema={"type": "object", "properties": {"v": {}, "w": {}}})
 
 
 def in_turn(*answers: str) -> Behaviour:
@@ -71,7 +74,7 @@ async def test_the_answer_that_most_agree_on(
     samples: Samples, answers: tuple[str, ...], text: str, counts: tuple[int, int]
 ) -> None:
     models = ScriptedAgents({"a": in_turn(*answers)})
-    sink = await run(AgentSpec("a", samples=samples), models)
+    sink = await run(AgentSpec("a", WITH_V if samples.vote == "v" else ModelWork(), samples=samples), models)
 
     answer = finished(sink)["a"]
     assert (answer.text, answer.samples, answer.calls) == (text, SampleCounts(*counts), ())
@@ -84,13 +87,13 @@ async def test_the_answer_that_most_agree_on(
         (Samples(2), ("", ""), "no sample of agent `a` has an answer: no text"),
         (
             Samples(2, vote="v"),
-            ("words", '{"w": 1}'),
+            ('{"w": 2}', '{"w": 1}'),
             "no answer of agent `a` has the field `v` that `vote` compares",
         ),
     ],
 )
 async def test_an_agent_without_any_vote_fails(samples: Samples, answers: tuple[str, ...], why: str) -> None:
-    sink = await run(AgentSpec("a", samples=samples), ScriptedAgents({"a": in_turn(*answers)}))
+    sink = await run(AgentSpec("a", WITH_V, samples=samples), ScriptedAgents({"a": in_turn(*answers)}))
 
     failed = {str(e.agent): e.error.message for e in sink.events if isinstance(e, AgentFailed)}
     assert failed["a"] == why
@@ -163,7 +166,9 @@ async def test_being_ahead_by_three_is_as_good_as_fifteen_at_less_than_sixty_per
 
 async def test_a_rehearsal_takes_the_first_canned_answer_where_none_has_a_vote() -> None:
     sink = KeptEvents()
-    spec = AgentSpec("verdict", ModelWork(), samples=Samples(3, vote="verdict"))
+    spec = AgentSpec(
+        "verdict", ModelWork(schema={"properties": {"verdict": {}}}), samples=Samples(3, vote="verdict")
+    )
     models = ScriptedAgents({"verdict": in_turn('{"a": 1}', '{"a": 2}', '{"a": 3}')})
     await execute(
         make_plan(Ensemble("e", (spec,))),
@@ -176,3 +181,85 @@ async def test_a_rehearsal_takes_the_first_canned_answer_where_none_has_a_vote()
 
     assert finished(sink)["verdict"].text == '{"a": 1}'
     assert finished(sink)["verdict"].samples == SampleCounts(3, 0)
+
+
+def choice(best: int) -> str:
+    return f'{{"why": "it is right", "best": {best}}}'
+
+
+class TestJudge:
+    spec = AgentSpec("a", ModelWork(system_prompt="Be short."), samples=Samples(3, judge=Judge()))
+
+    async def test_chooses_one_of_the_answers_that_differ_and_is_told_what_was_asked(self) -> None:
+        models = ScriptedAgents({"a": in_turn("x", " x ", "y"), "judge": in_turn(choice(3))})
+        sink = await run(self.spec, models, max_concurrent=5)
+
+        answers = finished(sink)
+        assert (answers["a"].text, answers["a"].samples, answers["a"].calls) == ("y", SampleCounts(3, 1), ())
+        assert answers["a/judge"].data == {"why": "it is right", "best": 3}
+        asked = models.prompts["judge"]
+        tag = asked.partition("tags named ")[2].partition(" ")[0]
+        assert asked.endswith(
+            f"<{tag} of='role'>\nBe short.\n</{tag}>\n\n<{tag} of='question'>\nthe task\n</{tag}>\n\n"
+            f"<{tag} of='answer' number='1'>\nx\n</{tag}>\n\n<{tag} of='answer' number='3'>\ny\n</{tag}>"
+        )
+
+    async def test_is_not_asked_where_all_say_the_same(self) -> None:
+        models = ScriptedAgents({"a": in_turn("x", "x\n", "")})
+        sink = await run(self.spec, models)
+
+        assert (finished(sink)["a"].text, finished(sink)["a"].samples) == ("x", SampleCounts(3, 2))
+        assert models.called == ["a"] * 3
+
+    async def test_that_has_chosen_is_not_asked_again_and_means_the_same_answer(self) -> None:
+        done = {
+            "a[0]": AgentOutput("x", ()),
+            "a[2]": AgentOutput("y", ()),
+            "a/judge": AgentOutput(choice(3), (), {"best": 3}),
+        }
+        models = ScriptedAgents({"a": in_turn("z")})
+        sink = await run(self.spec, models, done)
+
+        assert (finished(sink)["a"].text, models.called) == ("y", ["a"])
+
+    @pytest.mark.parametrize(
+        ("said", "why"),
+        [
+            (choice(2), "it named answer 2, which there is not"),
+            (choice(4), "the answer of agent `a/judge` does not satisfy its schema after 2 repairs"),
+            ("", "no text"),
+        ],
+    )
+    async def test_that_names_no_answer_fails_the_agent(self, said: str, why: str) -> None:
+        models = ScriptedAgents({"a": in_turn("x", "x", "y"), "judge": in_turn(said, said, said)})
+        sink = await run(self.spec, models)
+
+        failed = {str(e.agent): e.error.message for e in sink.events if isinstance(e, AgentFailed)}
+        assert failed["a"].startswith(f"the judge of agent `a` chose none of its answers: {why}")
+        assert {"a[0]", "a[1]", "a[2]"} <= set(finished(sink))
+
+    async def test_judges_the_samples_of_each_item_by_itself(self) -> None:
+        spec = AgentSpec(
+            "a", ModelWork(prompt="${item}"), fan_out=FanOut(("u", "v")), samples=Samples(2, judge=Judge())
+        )
+        models = ScriptedAgents({"a": in_turn("1", "2", "3", "4"), "judge": in_turn(choice(2), choice(1))})
+        sink = await run(spec, models)
+
+        assert finished(sink)["a"].data == ["2", "3"]
+        assert {"a[0]/judge", "a[1]/judge"} <= set(finished(sink))
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        (AgentSpec("a", samples=Samples(3), cache=CacheUse()), "both `samples` and `cache`"),
+        (AgentSpec("a", samples=Samples(3, vote="v")), "no `schema` says that there is one"),
+        (AgentSpec("a", samples=Samples(3, ahead=1, judge=Judge())), "both `ahead` and `vote: choose`"),
+        (AgentSpec("a", samples=Samples(3), conversation=True), "both `samples` and `conversation`"),
+        (AgentSpec("a", fan_out=FanOut()), "no `depends_on` whose answer is the list"),
+        (AgentSpec("a", WITH_V, samples=Samples(3, vote="x")), "names `x`, which its schema does not have"),
+    ],
+)
+def test_what_excludes_each_other_is_refused_from_python_as_from_a_file(spec: AgentSpec, why: str) -> None:
+    with pytest.raises(EnsembleInvalid, match=re.escape(why)):
+        make_plan(Ensemble("e", (spec,)))

@@ -58,7 +58,12 @@ def test_a_field_has_its_source_or_several_and_what_else_to_do() -> None:
         ("{findings.quot: '${task}'}", 16, "names `quot`, which its schema does not have", "`quote`"),
         ("{score: '${task}'}", 16, "names `score`, which is of the type `number`, and a quote is text", ""),
         ("{findings: '${task}'}", 16, "names `findings`, which is of the type `object`", ""),
-        ("{quote: {in: '${task}', otherwise: drop}}", 16, "`quote` is in no list", "Remove `otherwise: drop`."),
+        (
+            "{quote: {in: '${task}', otherwise: drop}}",
+            16,
+            "can't drop anything: `quote` is in no list",
+            "Remove `otherwise: drop`.",
+        ),
         ("{quote: {in: '${task}', otherwise: dorp}}", 23, "`otherwise` of `quote` is `fail` or `drop`", "`drop`"),
         ("{quote: {inn: '${task}'}}", 23, "has `in` and `otherwise`, not `inn`", "`in`"),
         ("{quote: {otherwise: drop}}", 23, "has what it quotes", "`${inputs.NAME}`"),

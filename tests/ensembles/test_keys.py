@@ -28,6 +28,13 @@ def problem_of(agent: str) -> tuple[str, str, str | None]:
         ("samples: {mx: 5}", "mx: 5", "Did you mean `max`?"),
         ("samples: {max: 5, ahead: 9}", "9}", None),
         ("samples: {max: 1}", "1}", None),
+        ("samples: 3, vote: {chose: x}", "chose: x", "Did you mean `choose`?"),
+        ("samples: 3, vote: {choose: 7}", "7}", None),
+        ("samples: 3, vote: {choose: x, by: '${task}'}", "'${task}'", None),
+        ("samples: {max: 3, ahead: 2}, vote: choose", "samples", "Remove `ahead`."),
+        ("samples: 3, vote: verdict", "vote", "Add it: `schema: {verdict: …}`."),
+        ("samples: 3, vote: a.b, output_format: json", "vote", "Add it: `schema: {a: …}`."),
+        ("repairs: 1", "repairs", "Add `schema`, or remove `repairs`."),
         ("cache: {fr: 3d}", "fr: 3d", "As in `cache: {for: 30d}`."),
         ("cache: {for: soon}", "soon", None),
     ],
@@ -69,3 +76,19 @@ def test_the_time_that_an_agent_waits_is_a_duration(written: str, seconds: float
     agents = f"  - name: b\n  - name: a\n    depends_on: [b]\n    within: {written}\n"
 
     assert parse_ensemble_text(f"name: one\nagents:\n{agents}").ensemble.agents[1].within_s == seconds
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "samples: 3, vote: choose",
+        "samples: 3, vote: {choose: default, by: The shortest one.}",
+        "samples: 3, vote: whole",
+        "samples: 3, vote: a.b, schema: {a: {b: string}}",
+        "repairs: 1, output_format: json",
+        "repairs: 1, response_format: json",
+        "repairs: 1, schema: {a: string}",
+    ],
+)
+def test_votes_and_repairs_that_have_what_they_need(agent: str) -> None:
+    parse_ensemble_text(f"name: one\nagents:\n  - {{name: a, {agent}}}\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +12,7 @@ from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.references.names import Names
 from llm_orc.agents.references.text import Text
-from llm_orc.agents.spec import AgentGraph, AgentSpec, NestedEnsemble
+from llm_orc.agents.spec import AgentGraph, AgentSpec, NestedEnsemble, SpecProblem
 from llm_orc.agents.work import Needs, Work
 from llm_orc.dataclass import dataclass
 from llm_orc.schemas.walk import Schema
@@ -98,6 +98,7 @@ class Kind:
     round after the other.
     `shape` is everything about the work that shapes its answer, beside the models, the prompt, the history and the
     filled-in texts, for a key that takes `cache`; None: it is always done anew.
+    `problems` are what is wrong with the work of the agent of this name, whoever wrote it.
     `answer_schema` is what its answers satisfy, if that is declared; `gives_childs_answer`: its answer is that of
     the child which runs.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
@@ -128,6 +129,7 @@ class Kind:
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
     answer_schema: Callable[[Any], Schema | None] = lambda _work: None
     gives_childs_answer: bool = False
+    problems: Callable[[str, Any], Iterable[SpecProblem]] = lambda _agent, _work: ()
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None
     limit_s: float | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.approval.kind import APPROVAL
 from llm_orc.agents.dispatch.kind import DISPATCH
 from llm_orc.agents.ensemble.kind import ENSEMBLE
+from llm_orc.agents.judging.judge import JUDGE, judge_of
 from llm_orc.agents.loop.kind import LOOP
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.path import child_of, path_of
@@ -58,6 +59,13 @@ def needs_of(work: Work) -> Needs:
     return kind_of(work).needs(work)
 
 
+def children_of(spec: AgentSpec) -> Mapping[str, AgentGraph]:
+    """Return the graphs that may run within the agent, by name: those of its work, and a judge of its samples."""
+    judge = judge_of(spec)
+    within = kind_of(spec.work).children(spec.work)
+    return within if judge is None else {**within, JUDGE: judge}
+
+
 def is_body(graph: AgentGraph) -> bool:
     """Return whether the graph is the body of a loop, written in the loop itself."""
     return isinstance(graph, NestedEnsemble) and graph.is_body
@@ -90,7 +98,7 @@ def graphs_within(graph: AgentGraph, within: AgentPath | None = None) -> Iterato
     for spec in graph.agents:
         path = path_of(spec.name) if within is None else child_of(within, spec.name)
         kind = kind_of(spec.work)
-        for name, child in kind.children(spec.work).items():
+        for name, child in children_of(spec).items():
             below = child_of(path, name) if kind.names_children else path
             yield below, child
             yield from graphs_within(child, below)
@@ -114,6 +122,6 @@ def agents_with_source(
         path = path_of(spec.name) if within is None else child_of(within, spec.name)
         yield path, spec, source
         kind = kind_of(spec.work)
-        for name, child in kind.children(spec.work).items():
+        for name, child in children_of(spec).items():
             below = child_of(path, name) if kind.names_children else path
             yield from agents_with_source(child, below, source)

@@ -102,6 +102,16 @@ class AgentSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """What is wrong with an agent, at a key of it in a file; `within` is the place in the key's value."""
+
+    key: str
+    message: str
+    hint: str | None = None
+    within: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentGroup:
     """An `AgentGraph` and nothing else."""
 

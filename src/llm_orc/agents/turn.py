@@ -158,6 +158,10 @@ class ChildRunner(Protocol):
         """
         ...
 
+    def asked(self, turn: AgentTurn) -> tuple[str, str]:
+        """Return the role and the prompt of the agent of the turn, as each of its runs is given them."""
+        ...
+
     async def run(
         self,
         child: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.turn import NO_ROUND
 from llm_orc.engine.execution import Execution
+from llm_orc.engine.inputs import asked
 from llm_orc.engine.repeats import Repeats
 from llm_orc.engine.surprises import first_cause
 from llm_orc.errors import InternalError
@@ -49,6 +50,10 @@ class ChildRuns:
             self._shared.slots.take_at_once()
         if repeats.is_waiting:
             raise WaitsForPerson
+
+    def asked(self, turn: AgentTurn) -> tuple[str, str]:
+        """See `agents.turn.ChildRunner`."""
+        return ("", "") if turn.scope is None else asked(turn.agent, turn.scope)
 
     async def run(
         self,

@@ -72,7 +72,7 @@ class Execution:
             nested={
                 name: next(iter(children.values())).ensemble
                 for name, children in plan.children.items()
-                if children
+                if children and self._specs[name].samples is None
             },
             is_rehearsal=shared.is_rehearsal,
             local=of_round.local,

@@ -37,6 +37,13 @@ def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
     }
 
 
+def asked(agent: AgentSpec, scope: Scope) -> tuple[str, str]:
+    """Return the role and the prompt, as far as the agent itself says them. Raises `ReferenceWithoutValue`."""
+    texts = filled_in(agent, scope)
+    own = next((text.text for text in texts_of(agent) if text.key == "system_prompt"), "")
+    return texts.get("system_prompt", own), prompt_for(agent, texts, scope)
+
+
 def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
     """Return the prompt of `agent`: its own if it has one (`texts` has those with references filled in).
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.kinds import children_of, kind_of
 from llm_orc.agents.path import can_be_step
 from llm_orc.agents.references.names import Names
+from llm_orc.agents.repeats.check import spec_problems
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.uses.graph import answering_agent, names_of, uses_of
 from llm_orc.agents.uses.place import names_at
@@ -48,12 +49,14 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset(), aro
 
     `from_answers`: see `Names`.
 
-    Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path, a dependency that is no
-    agent, and a reference to nothing. Parsing rules all of them out.
+    Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path, keys that exclude each
+    other, a dependency that is no agent, and a reference to nothing. Parsing rules all of them out.
     """
     for spec in graph.agents:
         if not can_be_step(spec.name):
             raise EnsembleInvalid(f"agent `{spec.name}` of `{graph.name}` has `/`, `[` or `]` in its name")
+        for problem in spec_problems(spec):
+            raise EnsembleInvalid(f"`{graph.name}`: {problem.message}", hint=problem.hint)
     uses = uses_of(graph, from_answers=from_answers, around=around)
     for finding in uses.findings:
         raise EnsembleInvalid(f"agent `{finding.agent}` of `{graph.name}`: {finding.message}", hint=finding.hint)
@@ -73,12 +76,11 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset(), aro
 
 
 def _within(spec: AgentSpec, known: Names) -> dict[str, Plan]:
-    kind = kind_of(spec.work)
-    children = kind.children(spec.work)
+    children = children_of(spec)
     if not children:
         return {}
     here = names_at(spec, known)
-    from_answers = kind.from_answers(spec, here)
+    from_answers = kind_of(spec.work).from_answers(spec, here)
     return {name: make_plan(child, from_answers, here) for name, child in children.items()}
 
 

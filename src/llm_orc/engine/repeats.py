@@ -11,7 +11,7 @@ from llm_orc.agents.kinds import kind_of, needs_of
 from llm_orc.agents.path import item_of
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
-from llm_orc.engine.inputs import filled_in, prompt_for
+from llm_orc.engine.inputs import asked
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ class Repeats:
         if self._spec.repeats or not needs_of(work).models or kind_of(work).prompt is not None:
             return
         try:
-            asked = [_asked(self._spec, scope) for scope in self._series.examples()]
+            of_some = [asked(self._spec, scope) for scope in self._series.examples()]
         except LlmOrcError:
             return  # it is told when its turn comes
-        if len(asked) < 2 or len({role for role, _ in asked}) > 1:
+        if len(of_some) < 2 or len({role for role, _ in of_some}) > 1:
             return
-        first = asked[0][1]
-        alike = min(_alike(first, prompt) for _, prompt in asked[1:])
-        if alike and len(asked[0][0]) + alike >= _WORTH_CACHING:
+        role, first = of_some[0]
+        alike = min(_alike(first, prompt) for _, prompt in of_some[1:])
+        if alike and len(role) + alike >= _WORTH_CACHING:
             self._beginning, self._is_open = first[:alike], bool(self._shared.passes)
 
     def _open(self) -> None:
@@ -144,9 +144,3 @@ def _alike(one: str, other: str) -> int:
     """Return with how many characters both begin."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def _asked(spec: AgentSpec, scope: Scope) -> tuple[str, str]:
-    """Return the role and the prompt, as far as the agent itself says them."""
-    texts = filled_in(spec, scope)
-    return texts.get("system_prompt", ""), prompt_for(spec, texts, scope)

@@ -75,6 +75,9 @@ class _Checker:
     def _check_agent(self, agent: AgentSpec, path: KeyPath, needs: Sequence[str]) -> None:
         for work in needs_of(agent.work).models:
             self._check_models(agent, work, path)
+        judge = None if agent.samples is None else agent.samples.judge
+        if judge is not None and judge.profile is not None:
+            self._check_profile(agent, judge.profile, (*path, "vote", "choose"))
         for key, is_given in (("requires", agent.requires != "all"), ("within", agent.within_s is not None)):
             if is_given and not needs:
                 self._warn(f"agent `{agent.name}` depends on nothing, so `{key}` has no effect", path, key)

@@ -189,10 +189,12 @@ FRAME_FIELDS: Fields = {
     ),
     "vote": Field(
         vote,
-        "With `samples`, what has to be equal for answers to agree: `whole`, or a field of the JSON that it"
-        " answers, such as `verdict`.",
+        "With `samples`, what has to be equal for answers to agree: `whole`, or a field of the `schema`, such as"
+        " `verdict`. `choose`: a judge, which is the same model, chooses one of all answers; `{choose: PROFILE,"
+        " by: TEXT}` names another one, and says which answer is the best.",
         "counts",
         default="whole",
+        is_prose=True,
     ),
     "timeout_seconds": Field(
         optional(number(0, above=True)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.evidence.spec import Evidence
 from llm_orc.agents.references.syntax import is_reference
 from llm_orc.agents.references.text import Text
+from llm_orc.agents.spec import SpecProblem
 from llm_orc.schemas.shape import NoSuchField, shape_of
 from llm_orc.storage.field_types import WrongValue, field_type, type_of
 from llm_orc.storage.suggest import did_you_mean
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.evidence.spec import WithoutEvidence
     from llm_orc.agents.kind import AgentKeys
+    from llm_orc.agents.work import ModelWork
     from llm_orc.jsontypes import JsonValue
     from llm_orc.schemas.shape import Shape
     from llm_orc.schemas.walk import Schema
@@ -85,36 +87,35 @@ def texts_of_evidence(evidence: Sequence[Evidence]) -> Iterator[Text]:
 
 
 def read_evidence(keys: AgentKeys, schema: Schema | None) -> tuple[Evidence, ...]:
-    """Return what the file says; what doesn't fit the schema becomes problems."""
+    """Return what the file says; none where its schema has problems of its own, which are told already."""
     found: tuple[Evidence, ...] = keys.values.get("evidence") or ()
-    if not found:
-        return ()
-    if schema is None:
-        if keys.values.get("schema") is None and keys.values.get("response_format") is None:
-            message = f"agent `{keys.agent}` has `evidence`, and no `schema` with the fields that are quotes"
-            keys.say("evidence", message, "Add `schema: {…, quote: string}`.")
-        return ()
-    for one in found:
-        _check_field(keys, one, schema)
-    return found
+    has_none = keys.values.get("schema") is None and keys.values.get("response_format") is None
+    return found if schema is not None or has_none else ()
 
 
-def _check_field(keys: AgentKeys, one: Evidence, schema: Schema) -> None:
-    def say(message: str, hint: str | None = None) -> None:
-        keys.say("evidence", message, hint, within=(one.field,))
+def evidence_problems(agent: str, work: ModelWork) -> Iterator[SpecProblem]:
+    """Yield what of the evidence doesn't fit the schema."""
+    if work.evidence and work.schema is None:
+        message = f"agent `{agent}` has `evidence`, and no `schema` with the fields that are quotes"
+        yield SpecProblem("evidence", message, "Add `schema: {…, quote: string}`.")
+        return
+    for one in work.evidence:
+        for message, hint in _of_field_in(work.schema or {}, one):
+            yield SpecProblem("evidence", f"`evidence` of agent `{agent}` {message}", hint, (one.field,))
 
-    what = f"`evidence` of agent `{keys.agent}`"
+
+def _of_field_in(schema: Schema, one: Evidence) -> Iterator[tuple[str, str | None]]:
     try:
         shape, in_list = _at(shape_of(schema), one.steps)
     except NoSuchField as e:
         listed = f"Its fields are {', '.join(f'`{name}`' for name in e.known)}." if e.known else None
-        say(f"{what} names `{e.step}`, which its schema does not have", did_you_mean(e.step, e.known) or listed)
+        yield f"names `{e.step}`, which its schema does not have", did_you_mean(e.step, e.known) or listed
         return
     if shape.types and "string" not in shape.types:
         types = " or ".join(f"`{name}`" for name in sorted(shape.types))
-        say(f"{what} names `{one.field}`, which is of the type {types}, and a quote is text")
+        yield f"names `{one.field}`, which is of the type {types}, and a quote is text", None
     if one.otherwise == "drop" and not in_list:
-        say(f"{what}: `{one.field}` is in no list, so nothing can be dropped", "Remove `otherwise: drop`.")
+        yield f"can't drop anything: `{one.field}` is in no list", "Remove `otherwise: drop`."
 
 
 def _at(shape: Shape, steps: Sequence[str]) -> tuple[Shape, bool]:

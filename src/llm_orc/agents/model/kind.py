@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
-from llm_orc.agents.model.evidence import read_evidence, texts_of_evidence
+from llm_orc.agents.model.evidence import evidence_problems, read_evidence, texts_of_evidence
 from llm_orc.agents.model.fields import MODEL_FIELDS
-from llm_orc.agents.model.schema import read_schema, wants_json
+from llm_orc.agents.model.schema import asks_for_data, read_schema, wants_json
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.work import DEFAULT_REPAIRS, ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
@@ -28,6 +28,9 @@ def names_a_provider(name: str) -> bool:
 def _read(keys: AgentKeys) -> ModelWork:
     values = keys.values
     schema = read_schema(keys)
+    if values.get("repairs") is not None and values.get("schema") is None and not asks_for_data(keys):
+        message = f"agent `{keys.agent}` has `repairs`, and no `schema` that an answer may fail to satisfy"
+        keys.say("repairs", message, "Add `schema`, or remove `repairs`.")
     return ModelWork(
         model=_model(keys),
         system_prompt=values.get("system_prompt"),
@@ -113,4 +116,5 @@ MODEL = Kind(
     answers=_answers,
     shape=_shape,
     answer_schema=lambda work: work.schema,
+    problems=evidence_problems,
 )

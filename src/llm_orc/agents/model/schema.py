@@ -93,6 +93,12 @@ def wants_json(keys: AgentKeys) -> bool:
     return keys.values.get("output_format") == "json" or kind in ("json", "json_object")
 
 
+def asks_for_data(keys: AgentKeys) -> bool:
+    """Return whether the agent asks for JSON in one of the older spellings, of any kind or by a schema."""
+    older = keys.values.get("response_format")
+    return wants_json(keys) or (older is not None and older != "text")
+
+
 def _of_file(keys: AgentKeys, written: str) -> Schema | None:
     def say(message: str, hint: str | None = None) -> None:
         keys.say("schema", f"agent `{keys.agent}`: {message}", hint)

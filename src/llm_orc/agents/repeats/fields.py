@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.references.names import INDEX
-from llm_orc.agents.references.syntax import is_reference
-from llm_orc.agents.samples.spec import Samples
+from llm_orc.agents.references.syntax import is_reference, is_special
+from llm_orc.agents.samples.spec import CHOOSE, Judge, Samples
 from llm_orc.storage.field_types import WrongValue, field_type, type_of
 from llm_orc.storage.suggest import did_you_mean
 
@@ -133,12 +133,45 @@ def samples(value: JsonValue) -> Samples | None:
     return Samples(most, ahead)
 
 
-@field_type({"type": ["string", "null"], "pattern": r"\S"}, "`whole`, or the name of a field of the answer")
-def vote(value: JsonValue) -> str | None:
-    if value == "choose":
-        raise WrongValue(
-            "`whole`, or the name of a field of the answer; to let a model choose, let an agent do it"
-        )
+_OF_JUDGE = ("choose", "by")
+_VOTES = "`whole`, the name of a field of the answer, such as `verdict`, `choose`, or `{choose: PROFILE}`"
+
+
+@field_type(
+    {
+        "anyOf": [
+            {"type": ["string", "null"], "pattern": r"\S"},
+            {
+                "type": "object",
+                "properties": {"choose": {"type": "string", "pattern": r"\S"}, "by": {"type": "string"}},
+                "required": ["choose"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    _VOTES,
+)
+def vote(value: JsonValue) -> str | Judge | None:
+    if isinstance(value, dict):
+        return _judge(value)
+    if value == CHOOSE:
+        return Judge()
     if value is None or (isinstance(value, str) and _VOTE.fullmatch(value)):
         return value
-    raise WrongValue("`whole`, or the name of a field of the answer, such as `verdict` or `verdict.kind`")
+    raise WrongValue(_VOTES)
+
+
+def _judge(value: dict[str, JsonValue]) -> Judge:
+    for key in value:
+        if key not in _OF_JUDGE:
+            needs = f"{_VOTES}; it has `{key[:80]}`"
+            raise WrongValue(needs, did_you_mean(key, _OF_JUDGE), within=key, at_key=True)
+    profile, by = value.get("choose"), value.get("by")
+    if not isinstance(profile, str) or not profile.strip():
+        raise WrongValue("a mapping whose `choose` is the name of the judge's model profile", within="choose")
+    if by is not None and not isinstance(by, str):
+        raise WrongValue("a mapping whose `by` says which answer is the best", within="by")
+    if by and is_special(by):
+        needs = "a mapping whose `by` has no references: the judge is given the question as it was asked"
+        raise WrongValue(needs, within="by")
+    return Judge(profile, by or "")

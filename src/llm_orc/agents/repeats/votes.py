@@ -41,6 +41,8 @@ class Votes:
     def needed(self) -> int:
         """How many more votes it takes at least to decide it; 0: it is decided, or all have been asked."""
         left = self._samples.max - self.asked
+        if self._samples.judge is not None:
+            return left
         if self.lead > left:
             return 0
         needed = (left - self.lead) // 2 + 1

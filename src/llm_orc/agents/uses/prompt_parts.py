@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.inputs.values import as_text
-from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.kinds import children_of, kind_of
 from llm_orc.agents.path import AgentPath, child_of, is_within, path_of
 from llm_orc.agents.references.names import Names, Target
 from llm_orc.agents.uses.graph import names_after, names_of, targets_of, targets_within, texts_of
@@ -98,9 +98,10 @@ def _parts_in(graph: AgentGraph, level: _Level) -> Iterator[tuple[str, PromptPar
         yield path, parts
         kind = kind_of(spec.work)
         around = replace(level, names=names_at(spec, level.names), items=_items_of(spec, level))
-        for name, child in kind.children(spec.work).items():
+        for name, child in children_of(spec).items():
             below = child_of(path, name) if kind.names_children else path
-            runs = parts.runs * kind.rounds(spec.work)
+            samples = 0 if spec.samples is None else spec.samples.max
+            runs = parts.runs * kind.rounds(spec.work) // (samples or 1)  # a judge is asked once about all of them
             within = _Level(
                 names_of(child, around=around.names),
                 below,
@@ -110,7 +111,8 @@ def _parts_in(graph: AgentGraph, level: _Level) -> Iterator[tuple[str, PromptPar
             )
             after = names_after(child, around=around.names)
             carried = (within.parts_of(target) for target in targets_within(spec, name, after))
-            yield from _parts_in(child, replace(within, given=_sum([parts, *carried])))
+            chosen_from = PromptParts(0, (path,) * min(samples, _MOST_PARTS))
+            yield from _parts_in(child, replace(within, given=_sum([parts, chosen_from, *carried])))
 
 
 def longest_of(longest: Mapping[str, int], agent: str, usual: int) -> int:

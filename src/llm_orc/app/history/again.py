@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.judging.judge import JUDGE, judge_of
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import AgentPath, above, split_step, steps_of
 from llm_orc.dataclass import dataclass
@@ -49,6 +50,7 @@ def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
             again |= {f"{before}{other}" for other in _dependants(one, split_step(outer)[0])}
         name, numbers = split_step(step)
         around |= _around_items(prefix, step) if numbers else frozenset()
+        again |= _judge_of_samples(last, prefix, step)
         again |= _later_rounds(last, prefix, step)
         again |= {f"{prefix}{step}", *(f"{prefix}{other}" for other in _dependants(last, name))}
     return Again(frozenset(again), frozenset(around - again))
@@ -69,6 +71,14 @@ def _later_rounds(plan: Plan, prefix: str, step: str) -> set[str]:
     if most == 1 or not bracket or is_item:
         return set()
     return {f"{prefix}{start}[{later}]" for later in range(int(number[:-1]) + 1, most + 1)}
+
+
+def _judge_of_samples(plan: Plan, prefix: str, step: str) -> set[str]:
+    """Return the judge that chose from the sample, if the step is one, and its answer was among others."""
+    name, numbers = split_step(step)
+    spec = next(spec for spec in plan.order if spec.name == name)
+    is_sample = numbers.count("[") == (1 if spec.fan_out is None else 2)
+    return {f"{prefix}{step.rpartition('[')[0]}/{JUDGE}"} if is_sample and judge_of(spec) is not None else set()
 
 
 def _steps(plan: Plan, path: str) -> Iterator[tuple[Plan, str, str]]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.kinds import agents_with_source, kind_of
+from llm_orc.agents.kinds import agents_with_source, children_of
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
@@ -54,7 +54,7 @@ _WITHIN_AT_ONCE = 32  # agents of one row, if any run within others: beyond that
 
 def limited_provider(recipe: Recipe, limited: Collection[str], turn: AgentTurn) -> str | None:
     """Return the provider whose limit over all workers the call of this agent waits for; None: there is none."""
-    if turn.agent.repeats or kind_of(turn.agent.work).children(turn.agent.work):
+    if turn.agent.repeats or children_of(turn.agent):
         return None  # what runs within it is queued, each item and each sample by itself
     choices = recipe.choices.get(model_key(turn.path))
     return choices[0].provider if choices and choices[0].provider in limited else None

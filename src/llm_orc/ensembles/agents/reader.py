@@ -10,27 +10,22 @@ from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import is_special, literal
 from llm_orc.agents.references.text import Text
-from llm_orc.agents.samples.spec import WHOLE
-from llm_orc.agents.spec import AgentSpec, CacheUse
-from llm_orc.agents.work import ModelWork
+from llm_orc.agents.repeats.check import spec_problems
+from llm_orc.agents.samples.spec import Judge
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.keys import check_input_key, requires_of, sees_of
 from llm_orc.ensembles.fields import FRAME_FIELDS
-from llm_orc.schemas.shape import NoSuchField, shape_of
 from llm_orc.storage.field_types import type_of
-from llm_orc.storage.suggest import did_you_mean
 from llm_orc.storage.yaml_source import KeyPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.kind import Kind, Say
     from llm_orc.agents.samples.spec import Samples
-    from llm_orc.agents.work import Work
     from llm_orc.ensembles.guarded import Guarded
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.schemas.walk import Schema
     from llm_orc.settings.field import Fields
     from llm_orc.storage.yaml_fields import FieldReader
 
@@ -126,24 +121,27 @@ class AgentReader:
         check_input_key(name, values, say)
         work = kind.read(AgentKeys(name, values, say, warn, self._around, read_mapping, read_agents))
         self._guard.programs((*path, kind.key), f"agents.{above}{name}.{kind.key}", kind.needs(work).programs)
-        return AgentSpec(
+        spec = AgentSpec(
             name=name,
             work=work,
             depends_on=values.get("depends_on", ()),
             requires=requires_of(name, values, say, default="any" if self.is_earlier else "all"),
             within_s=values.get("within"),
             save_as=values.get("save_as"),
-            cache=_cache(kind, name, values, say),
+            cache=values.get("cache"),
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",
             is_earlier=self.is_earlier,
             input_key=values.get("input_key"),
-            fan_out=_fan_out(name, values, say),
-            samples=_samples(name, values, work, say),
+            fan_out=values.get("fan_out"),
+            samples=_samples(name, values, say),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )
+        for problem in spec_problems(spec):
+            say(problem.key, problem.message, problem.hint, within=problem.within)
+        return spec
 
     def _kind(self, path: KeyPath, agent: dict[str, JsonValue], what: str) -> Kind:
         """Return the kind of the agent: the one whose key it has, else the kind that asks a model."""
@@ -170,57 +168,13 @@ def _keys_of_others(kind: Kind) -> dict[str, str]:
     }
 
 
-def _cache(kind: Kind, name: str, values: dict[str, Any], say: Say) -> CacheUse | None:
-    use: CacheUse | None = values.get("cache")
-    if use is not None and values.get("samples") is not None:
-        message = f"agent `{name}` has both `samples` and `cache`: each sample would be the same answer"
-        say("cache", message, "Remove one of them.")
-        return None
-    if use is None or kind.shape is not None:
-        return use
-    message = f"agent `{name}` is always run anew: `cache` is for models and programs"
-    say("cache", message, "Give it to the agents within.")
-    return None
-
-
-def _fan_out(name: str, values: dict[str, Any], say: Say) -> FanOut | None:
-    fan_out: FanOut | None = values.get("fan_out")
-    if fan_out is None:
-        return None
-    if fan_out.over is None and not values.get("depends_on"):
-        message = f"agent `{name}` has `fan_out: true`, and no `depends_on` whose answer is the list"
-        say("fan_out", message, 'Add `depends_on`, or say which list: `fan_out: {over: "${inputs.NAME}"}`.')
-    if values.get("conversation"):
-        message = f"agent `{name}` has both `fan_out` and `conversation`"
-        say("conversation", message, "An agent that runs over items has no history: remove one of them.")
-    return fan_out
-
-
-def _samples(name: str, values: dict[str, Any], work: Work, say: Say) -> Samples | None:
+def _samples(name: str, values: dict[str, Any], say: Say) -> Samples | None:
     samples: Samples | None = values.get("samples")
-    vote: str | None = values.get("vote")
+    vote: str | Judge | None = values.get("vote")
     if samples is None:
         if vote is not None:
             say("vote", f"agent `{name}` has `vote`, and is asked once", "Add `samples: 5`, or remove `vote`.")
         return None
-    if not isinstance(work, ModelWork):
-        say(
-            "samples",
-            f"agent `{name}` has `samples`, and asks no model itself",
-            "Remove it, or give it to the agent that asks the model.",
-        )
-    elif vote not in (None, WHOLE) and work.schema is not None:
-        _check_vote(name, vote, work.schema, say)
-    if values.get("conversation"):
-        message = f"agent `{name}` has both `samples` and `conversation`"
-        say("conversation", message, "Samples have no history: remove one of them.")
+    if isinstance(vote, Judge):
+        return replace(samples, judge=vote)
     return samples if vote is None else replace(samples, vote=vote)
-
-
-def _check_vote(name: str, vote: str, schema: Schema, say: Say) -> None:
-    try:
-        shape_of(schema).at(vote.split("."))
-    except NoSuchField as e:
-        message = f"`vote` of agent `{name}` names `{e.step}`, which its schema does not have"
-        listed = f"Its fields are {', '.join(f'`{one}`' for one in e.known)}." if e.known else None
-        say("vote", message, did_you_mean(e.step, e.known) or listed)

@@ -1,0 +1,1 @@
+"""The model that chooses one of several answers of an agent, and runs within it."""
