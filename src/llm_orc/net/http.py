@@ -24,8 +24,9 @@ class Http:
     Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; loopback never goes through one.
     """
 
-    def __init__(self, settings: NetworkSettings, max_connections: int) -> None:
-        self._settings = settings
+    def __init__(self, settings: NetworkSettings, max_connections: int, *, only_public: bool = False) -> None:
+        """`only_public`: connect to addresses of the public internet alone, whatever names resolve to."""
+        self._settings, self._only_public = settings, only_public
         self._max_connections = max_connections
         self._proxies = Proxies()
         self._tls: ssl.SSLContext | None = None
@@ -52,6 +53,10 @@ class Http:
         if url.startswith("https://"):
             check_bundles(self._settings)
 
+    def is_proxied(self, url: str) -> bool:
+        """Return whether a proxy is between us and the server. Raises `SettingsError`, `ValueError`."""
+        return self._proxies.of(url) is not None
+
     def send(
         self,
         method: str,
@@ -70,5 +75,7 @@ class Http:
     def _open(self) -> Session:
         from llm_orc.net.session import Session  # noqa: PLC0415 - heavy: aiohttp
 
-        self._session = Session(self._settings, self._max_connections, self._proxies, self._tls)
+        self._session = Session(
+            self._settings, self._max_connections, self._proxies, self._tls, only_public=self._only_public
+        )
         return self._session

@@ -13,6 +13,7 @@ from yarl import URL
 
 from llm_orc._version import VERSION
 from llm_orc.net.bodies.bounded import ERROR_PAGE_BYTES, BodyTooLarge, beginning, whole
+from llm_orc.net.public import public_socket
 from llm_orc.net.text import one_line
 from llm_orc.net.tls import authorities, tls_context
 from llm_orc.net.transport import Answer, Feed, TransportError, Trouble
@@ -47,15 +48,27 @@ class Session:
     """
 
     def __init__(
-        self, settings: NetworkSettings, max_connections: int, proxies: Proxies, tls: ssl.SSLContext | None
+        self,
+        settings: NetworkSettings,
+        max_connections: int,
+        proxies: Proxies,
+        tls: ssl.SSLContext | None,
+        *,
+        only_public: bool = False,
     ) -> None:
+        """`only_public`: see `net.http.Http`."""
         self._settings = settings
         self._proxies = proxies
         self._watchdog = Watchdog(settings)
         self._targets: dict[str, _Target] = {}
         self._tls = tls
         self._session = aiohttp.ClientSession(
-            connector=WatchedConnector(limit=max_connections, limit_per_host=0, ttl_dns_cache=60),
+            connector=WatchedConnector(
+                limit=max_connections,
+                limit_per_host=0,
+                ttl_dns_cache=60,
+                socket_factory=public_socket if only_public else None,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             # `total` and `connect` would include the wait for a free connection. `sock_read` backs up the
             # watchdog.

@@ -22,6 +22,10 @@ class ToolResult:
     data: JsonValue | None = None
 
 
+class ToolFailed(Exception):
+    """Raised within a tool whose call can't succeed: why, for the model. Never leaves the tool."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUse:
     """One call of a tool: in which turn of an agent, and its number among the agent's calls, counted from 0.
@@ -47,7 +51,8 @@ class Tool:
     """A tool that an agent may use.
 
     `name` is what `tools` of an agent calls it (`mcp.github.search_issues`), `parameters` the JSON Schema of its
-    arguments. `acts`: it writes, sends or starts something, so that people are asked before.
+    arguments. `acts`: it writes, sends or starts something, so that people are asked before, and calls of one turn
+    follow each other. `sends`: it changes nothing, but what the model writes goes to others: people are asked too.
     `is_idempotent`: a second call with the same arguments changes nothing more, so it may be repeated after a
     crash. `digest` is of all that decides what it does, as far as that is known: a change asks for consent again.
     """
@@ -57,6 +62,7 @@ class Tool:
     parameters: dict[str, JsonValue]
     call: CallTool
     acts: bool = True
+    sends: bool = False
     is_idempotent: bool = False
     digest: str = ""
 

@@ -1,0 +1,1 @@
+"""Tools that read, list and search files below a root."""
