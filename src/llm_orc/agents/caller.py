@@ -12,8 +12,7 @@ from llm_orc.agents.time_limit import within_time_limit
 if TYPE_CHECKING:
     from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.output import AgentOutput
-    from llm_orc.agents.people.question import AskPerson
-    from llm_orc.agents.turn import AgentTurn, CallAgent
+    from llm_orc.agents.turn import AgentTurn, AskPerson, CallAgent
 
 
 async def _over_items(turn: AgentTurn, fan_out: FanOut) -> AgentOutput:

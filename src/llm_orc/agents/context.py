@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.people.question import AskPerson
-from llm_orc.agents.turn import NO_ROUND, AgentTurn, CallAgent
+from llm_orc.agents.turn import NO_ROUND, AgentTurn, AskPerson, CallAgent
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
 
@@ -73,9 +72,10 @@ class AgentContext:
 
     async def ask(self, question: Question) -> Answer:
         """Ask a person. The slot of the agent is free meanwhile. Raises `WaitsForPerson`, `ApprovalExpired`."""
-        if self.ask_person is None:
+        ask = self.turn.ask_person or self.ask_person
+        if ask is None:
             raise InternalError(f"nobody can be asked what agent `{self.turn.path}` asks")
-        return await self.ask_person(self.turn, question)
+        return await ask(self.turn, question)
 
     def text(self, key: str, written: str) -> str:
         """Return a text of the work with its references filled in; `key` is that of its `Text`."""

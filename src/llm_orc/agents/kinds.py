@@ -12,7 +12,7 @@ from llm_orc.agents.ensemble.kind import ENSEMBLE
 from llm_orc.agents.judging.judge import JUDGE, judge_of
 from llm_orc.agents.loop.kind import LOOP
 from llm_orc.agents.model.kind import MODEL
-from llm_orc.agents.path import child_of, path_of
+from llm_orc.agents.path import child_of, path_of, top_of
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.script.kind import SCRIPT
 from llm_orc.agents.spec import NestedEnsemble
@@ -81,6 +81,11 @@ def all_agents(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[t
     """Yield every agent of the graph with its path, each before those that may run within it."""
     for path, spec, _ in agents_with_source(graph, within):
         yield path, spec
+
+
+def agents_that_ask(graph: AgentGraph) -> frozenset[str]:
+    """Return the agents of the graph itself that may ask a person, or within which one may."""
+    return frozenset(top_of(path) for path, spec in all_agents(graph) if needs_of(spec.work).people)
 
 
 def agents_in_file(

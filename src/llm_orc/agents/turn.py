@@ -17,6 +17,7 @@ from llm_orc.providers.base import Message, ReplyObserver
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import ModelCall
+    from llm_orc.agents.people.question import Answer, Question
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.limits.plans import UsedUp
@@ -195,7 +196,16 @@ class AgentTurn:
     without: tuple[AgentPath, ...] = ()  # agents that it needed, and whose answers are late for it
     shared: int = 0  # characters that its prompt begins with as others do that are asked now
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
+    ask_person: AskPerson | None = None  # asks for this agent alone; None: whoever calls it knows how
     is_aside: bool = False  # what is asked is no answer of the agent, such as a summary: its schema doesn't count
+
+
+class AskPerson(Protocol):
+    """Asks the question of an agent."""
+
+    async def __call__(self, turn: AgentTurn, question: Question) -> Answer:
+        """Return the answer. Raises `WaitsForPerson`, and `ApprovalExpired` if the time for it has passed."""
+        ...
 
 
 class CallAgent(Protocol):

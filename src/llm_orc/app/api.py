@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
 from llm_orc.app.access.consent import Consent
-from llm_orc.app.history.approvals import GivenAnswer, answer_run
+from llm_orc.app.approvals.answers import GivenAnswer
+from llm_orc.app.history.approvals import answer_run
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.nested import complete
 from llm_orc.app.runs.conversation import ConversationOptions

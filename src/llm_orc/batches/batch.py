@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
 _WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,2000}))?", re.ASCII)
-RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
+RowState = Literal["waiting", "asking", "completed", "completed_with_errors", "failed", "cancelled"]
+"""`waiting`: for its turn, or in progress; `asking`: for a person, and shown as `waiting` too."""
 StoredState = Literal["open", "cancelled", "spent"]  # spent: the budget is used up while rows wait
 BatchState = Literal["open", "done", "cancelled", "spent"]
 
@@ -70,7 +71,10 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A row of the store. `record` has its events once it has ended; `damage` says why they can't be read."""
+    """A row of the store. `damage` says why it can't be read.
+
+    `record` has its events up to the end of its last attempt, or up to where it waits for a person.
+    """
 
     batch_id: str
     number: int
@@ -161,6 +165,7 @@ class Batch:
     counts: dict[RowState, int]
     unusable: int  # rows that failed because their input can't be used
     waits_for_plan: WaitingRows | None = None  # rows, among those that wait, whose plan is used up
+    asking: int = 0  # rows, among those that wait, that a person has to answer before they go on
 
     @property
     def state(self) -> BatchState:
@@ -170,6 +175,11 @@ class Batch:
     def waiting(self) -> int:
         """The number of rows that have not ended: they wait, are in progress, or are not even stored yet."""
         return self.total - sum(count for state, count in self.counts.items() if state != "waiting")
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether nothing is left to do before a person answers."""
+        return self.state == "open" and 0 < self.asking == self.waiting
 
     @property
     def kept(self) -> int:

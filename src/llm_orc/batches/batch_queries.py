@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from llm_orc.batches.batch import Batch, BatchLimits, BatchRow, Failures, RowEnd, RowInput, RowState
 from llm_orc.batches.kept_rows import read_fields, read_row, read_spend
 from llm_orc.batches.plan_waits import waiting_rows
+from llm_orc.batches.questions import batches_overdue
 from llm_orc.batches.tables import BATCHES, ROWS, damage_of
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.recipe import Recipe, decode_recipe
+from llm_orc.runs.spend import Spend, added
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -59,9 +61,14 @@ class BatchQueries:
             return batch
         return replace(batch, waits_for_plan=waiting_rows(self._engine, batch.batch_id, time.time()))
 
-    def open_batches(self) -> list[Batch]:
-        """Return the open batches with rows in the store that wait to be carried out."""
-        return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.counts.get("waiting")]
+    def open_batches(self, now: float) -> list[Batch]:
+        """Return the open batches with rows that can be carried out: they ask nobody, or in vain until now."""
+        overdue = batches_overdue(self._engine, now)
+        return [
+            batch
+            for batch in self._batches(BATCHES.c.state == "open")
+            if batch.counts.get("waiting", 0) > batch.asking or batch.batch_id in overdue
+        ]
 
     def _batches(self, condition: sa.ColumnElement[bool]) -> list[Batch]:
         counted = (
@@ -78,8 +85,13 @@ class BatchQueries:
         with self._engine.connect() as connection:
             counts: dict[str, dict[RowState, int]] = {}
             unusable: dict[str, int] = {}
+            asking: dict[str, int] = {}
             for batch_id, state, count, bad in connection.execute(counted):
-                counts.setdefault(batch_id, {})[state] = count
+                shown: RowState = "waiting" if state == "asking" else state
+                of_batch = counts.setdefault(batch_id, {})
+                of_batch[shown] = of_batch.get(shown, 0) + count
+                if state == "asking":
+                    asking[batch_id] = count
                 unusable[batch_id] = unusable.get(batch_id, 0) + int(bad)
             found = connection.execute(
                 sa.select(BATCHES).where(condition).order_by(BATCHES.c.created_at.desc())
@@ -101,6 +113,7 @@ class BatchQueries:
                 spent_usd=row.spent_usd,
                 counts=counts.get(row.batch_id, {}),
                 unusable=unusable.get(row.batch_id, 0),
+                asking=asking.get(row.batch_id, 0),
             )
             for row in found
         ]
@@ -115,6 +128,15 @@ class BatchQueries:
                 some = new[start : start + _CHUNK]
                 rows = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(some)))
                 found += [RowEnd(number, state, at, read_spend(spend)) for number, state, at, spend in rows]
+        return found
+
+    def open_spend(self, batch_id: str) -> dict[str, Spend]:
+        """Return what the rows have spent that have begun and not ended, as they wait for a person."""
+        these = (ROWS.c.batch_id == batch_id, ROWS.c.state.in_(("waiting", "asking")), ROWS.c.spend.is_not(None))
+        found: dict[str, Spend] = {}
+        with self._engine.connect() as connection:
+            for stored in connection.execute(sa.select(ROWS.c.spend).where(*these)).scalars():
+                found = added(found, read_spend(stored))
         return found
 
     def failures(self, batch_id: str) -> list[Failures]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from llm_orc.auth.access import Billing
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
 from llm_orc.batches.parts import delete_parts
-from llm_orc.batches.tables import BATCHES, PARTS, RESERVATIONS, ROWS
+from llm_orc.batches.questions import Enqueue, delete_questions, go_on_if_answered
+from llm_orc.batches.tables import BATCHES, PARTS, QUESTIONS, RESERVATIONS, ROWS
 from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _CHUNK = 200  # rows that are stored and queued in one transaction
 _RETRIED = ("completed_with_errors", "failed")
 _COUNTERS_AT_START: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0}
-Enqueue = Callable[[sa.Connection, str, int, int], None]  # (connection, batch, row's number, attempt)
 
 
 class BatchStore(BatchQueries):
@@ -128,7 +127,10 @@ class BatchStore(BatchQueries):
                 enqueue(connection, batch_id, number, attempt + 1)
 
     def cancel(self, batch_id: str, now: float) -> int:
-        """Mark the batch and its unfinished rows as cancelled, unless it is done; return how many rows."""
+        """Mark the batch and its unfinished rows as cancelled, unless it is done; return how many rows.
+
+        What they ask stays: `reopen` lets them ask again.
+        """
         batch = self.batch(batch_id)
         if batch is None or batch.state == "done":
             return 0
@@ -136,7 +138,7 @@ class BatchStore(BatchQueries):
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="cancelled"))
             connection.execute(
                 sa.update(ROWS)
-                .where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting")
+                .where(ROWS.c.batch_id == batch_id, ROWS.c.state.in_(("waiting", "asking")))
                 .values(state="cancelled", ended_at=now)
             )
         return batch.waiting
@@ -159,18 +161,23 @@ class BatchStore(BatchQueries):
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
-            for table in (ROWS, PARTS, RESERVATIONS):
+            for table in (ROWS, PARTS, QUESTIONS, RESERVATIONS):
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
-    def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
-        """Store the events of this attempt at a row, and return its state. A row that has ended stays as it is."""
+    def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes], enqueue: Enqueue) -> RowState:
+        """Store the events of this attempt at a row, and return its state. A row that has ended stays as it is.
+
+        A row that waits for a person asks from now on, or is queued again if somebody has answered meanwhile.
+        """
         _, folded = decode_record(record)
         result = folded.result()
         failed = result.error or next((agent.error for agent in result.agents if agent.error is not None), None)
-        state: RowState = result.status
+        state: RowState = "asking" if result.status == "waiting" else result.status
         if result.error is not None:  # a time limit
             state = "completed_with_errors" if folded.outputs else "failed"
+        elif state == "asking":
+            failed = None
         unended = (ROWS.c.attempt == row.attempt, ROWS.c.state.in_(("waiting", "cancelled")))
         with self._engine.begin() as connection:
             connection.execute(
@@ -178,7 +185,7 @@ class BatchStore(BatchQueries):
                 .where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number, *unended)
                 .values(
                     state=state,
-                    ended_at=ended_at,
+                    ended_at=None if state == "asking" else ended_at,
                     record=msgspec.json.encode([item.decode() for item in record]),
                     spend=msgspec.json.encode({str(b): s for b, s in result.by_billing.items()}),
                     error_code=failed.code if failed else None,
@@ -186,6 +193,10 @@ class BatchStore(BatchQueries):
                 )
             )
             delete_parts(connection, row.batch_id, row.number)
+            if state == "asking":
+                go_on_if_answered(connection, row.batch_id, row.number, folded.open_questions, enqueue)
+            else:
+                delete_questions(connection, row.batch_id, row.number)
         return state
 
     def mark_alone(self, row: BatchRow) -> None:
@@ -209,6 +220,7 @@ class BatchStore(BatchQueries):
             )
             if parked.rowcount:
                 delete_parts(connection, batch_id, number)
+                delete_questions(connection, batch_id, number)
             return parked.rowcount > 0
 
 

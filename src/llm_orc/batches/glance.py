@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 _UNFINISHED = """
 SELECT * FROM (
     SELECT batch_id, ensemble, state, total, max_cost_usd IS NOT NULL, created_at, (
-        SELECT count(*) FROM llm_orc_rows AS r WHERE r.batch_id = b.batch_id AND r.state != 'waiting'
+        SELECT count(*) FROM llm_orc_rows AS r
+        WHERE r.batch_id = b.batch_id AND r.state NOT IN ('waiting', 'asking')
     ) AS ended, (
         SELECT min(until) FROM llm_orc_plan_waits AS w WHERE w.batch_id = b.batch_id AND w.until > ?
+    ), (
+        SELECT count(*) FROM llm_orc_rows AS r WHERE r.batch_id = b.batch_id AND r.state = 'asking'
     )
     FROM llm_orc_batches AS b WHERE state IN ('open', 'spent')
 ) WHERE ended < total ORDER BY created_at DESC
@@ -42,6 +45,12 @@ class UnfinishedBatch:
     ended: int  # rows
     has_max_cost: bool
     waits_until: float | None  # for a plan that is used up; Unix seconds
+    asking: int = 0  # rows that wait for a person's answer
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether nothing is left to do before a person answers."""
+        return self.state == "open" and 0 < self.asking == self.total - self.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,8 @@ def glance_at(path: Path, now: float) -> Glance:
     except sqlite3.Error as e:
         raise storage_error(path, e) from e
     unfinished = (
-        UnfinishedBatch(batch_id, ensemble, state, inputs, ended, bool(has_max_cost), until)
-        for batch_id, ensemble, state, inputs, has_max_cost, _, ended, until in rows
+        UnfinishedBatch(batch_id, ensemble, state, inputs, ended, bool(has_max_cost), until, asking)
+        for batch_id, ensemble, state, inputs, has_max_cost, _, ended, until, asking in rows
     )
     return Glance(total, tuple(unfinished))
 

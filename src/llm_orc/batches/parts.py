@@ -48,6 +48,13 @@ def execution_of(engine: sa.Engine, workflow: str, worker_id: str) -> RowExecuti
     return RowExecution(workflow, token) if isinstance(token, str) else None
 
 
+def is_held(connection: sa.Connection, of: RowExecution) -> bool:
+    """Return whether the row is still this execution's: no other one gets it before the transaction ends."""
+    this = (ENGINE_WORKFLOWS.c.workflow_uuid == of.workflow, ENGINE_WORKFLOWS.c.owner_xid == of.token)
+    held = sa.select(ENGINE_WORKFLOWS.c.workflow_uuid).where(*this)
+    return connection.execute(held.with_for_update(key_share=True)).first() is not None
+
+
 def parts_of(engine: sa.Engine, workflow: str) -> dict[str, str]:
     """Return the outcomes that earlier executions of the row have stored, by path. Blocks.
 

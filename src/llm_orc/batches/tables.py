@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
@@ -43,7 +43,7 @@ ROWS = sa.Table(
     sa.Column("label", sa.Text, nullable=False),  # a name for people: of a file, or from an `id` column
     sa.Column("task", sa.Text, nullable=False),
     sa.Column("fields", sa.LargeBinary, nullable=False),  # the input's own columns, as JSON
-    # waiting | completed | completed_with_errors | failed | cancelled
+    # waiting | asking | completed | completed_with_errors | failed | cancelled
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # takeovers since the last answer
@@ -56,7 +56,7 @@ ROWS = sa.Table(
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
-    sa.Column("record", sa.LargeBinary),  # its events, once it has ended
+    sa.Column("record", sa.LargeBinary),  # its events, once it has ended or waits for a person
     sa.Column("spend", sa.LargeBinary),  # by who pays, as JSON
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
 )
@@ -69,6 +69,18 @@ PARTS = sa.Table(
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("path", sa.Text, primary_key=True),  # of what has ended within an agent of the row
     sa.Column("outcome", sa.Text, nullable=False),  # as of a step; until the row ends, whose record has it then
+)
+
+QUESTIONS = sa.Table(
+    "llm_orc_questions",
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("agent", sa.Text, primary_key=True),  # the path of the agent that asks
+    sa.Column("asked", sa.LargeBinary, nullable=False),  # an event `approval_asked`
+    sa.Column("deadline", sa.Float(53)),  # of the answer; none: no limit
+    sa.Column("answer", sa.LargeBinary),  # an event `approval_answered`; until the row ends, whose record has it
+    sa.Column("told_at", sa.Float(53)),  # when `notifications.command` was told of it
 )
 
 RESERVATIONS = sa.Table(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from llm_orc.agents.output import AgentOutput, ModelCall
 
@@ -84,3 +84,8 @@ def spend_on(calls: Iterable[ModelCall]) -> Spend:
 def unanswered(attempts: int) -> Spend:
     """Return the totals of so many attempts without an answer that may be billed."""
     return Spend(cost_usd=None, unknown_costs=attempts, unanswered=attempts) if attempts else NOTHING_SPENT
+
+
+def added(one: Mapping[str, Spend], other: Mapping[str, Spend]) -> dict[str, Spend]:
+    """Return both together, by who pays."""
+    return {**one, **{billing: one.get(billing, Spend()).plus(part) for billing, part in other.items()}}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llm_orc.app.approvals.answers import GivenAnswer
 from llm_orc.app.approvals.desk import Reply
-from llm_orc.app.history.approvals import GivenAnswer, answer_run, question_of, record_answer, waiting_run
+from llm_orc.app.history.approvals import answer_run, question_of, record_answer, waiting_run
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunListener

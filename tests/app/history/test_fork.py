@@ -215,4 +215,5 @@ def store_a_row(app: App, recipe: Recipe, store: str | None) -> None:
             batches.row("b1", 1),
             1.0,
             [msgspec.json.encode((kind, msgspec.Raw(body))) for kind, body in map(encode_event, events)],
+            lambda *_: None,
         )

@@ -192,15 +192,11 @@ def test_a_rehearsal_takes_the_first_choice_and_says_so(ship: Shell) -> None:
     assert "Nobody is asked in a rehearsal" in results["price"]["notices"][0]
 
 
-def test_a_run_that_keeps_nothing_and_a_batch_ask_nobody(ship: Shell) -> None:
-    (ship.cwd / "rows.txt").write_text("one\ntwo\n")
-
+def test_a_run_that_keeps_nothing_asks_nobody(ship: Shell) -> None:
     unrecorded = ship.run("invoke", "ship", "--no-record")
-    batch = ship.run("batch", "ship", "--inputs", "rows.txt")
 
-    assert unrecorded.returncode == batch.returncode == 2
+    assert unrecorded.returncode == 2
     assert "a run without a record can't wait" in unrecorded.stderr
-    assert "agent `ok` asks a person, which no agent of a batch can" in batch.stderr
 
 
 def test_in_a_terminal_it_is_asked_there(ship: Shell) -> None:

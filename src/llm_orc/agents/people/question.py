@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.dataclass import dataclass
@@ -10,7 +10,6 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.agents.turn import AgentTurn
     from llm_orc.jsontypes import JsonValue
 
 BY_TIME = "otherwise"
@@ -55,14 +54,6 @@ class Answer:
     def output(self) -> AgentOutput:
         data: JsonValue = {"choice": self.choice, "text": self.text, "by": self.by, "at": self.at}
         return AgentOutput(self.words, (), data)
-
-
-class AskPerson(Protocol):
-    """Asks the question of an agent."""
-
-    async def __call__(self, turn: AgentTurn, question: Question) -> Answer:
-        """Return the answer. Raises `WaitsForPerson`, and `ApprovalExpired` if the time for it has passed."""
-        ...
 
 
 def answered(choices: Sequence[str], words: str, by: str, at: float) -> Answer:

@@ -54,7 +54,7 @@ class Sink(Protocol):
 
 
 class Desk:
-    """Implements `agents.people.question.AskPerson` for one attempt at a run.
+    """Implements `agents.turn.AskPerson` for one attempt at a run.
 
     `journal` None: the run is not recorded, so it can't wait. `ask_here` None: nobody is here. `newly_asked` are
     the questions that were asked for the first time.

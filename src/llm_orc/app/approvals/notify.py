@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import ApprovalAsked
+    from llm_orc.jsontypes import JsonValue
 
 LIMIT_S = 15.0
 _MOST_BYTES = 1_000_000  # of its output, which nobody reads
@@ -28,11 +29,18 @@ async def notify(
 
     Its environment has no keys and no tokens.
     """
+    if asked:
+        questions = asks_value(run_id, asked)
+        await send(app, {"event": "waiting", "run_id": run_id, "ensemble": ensemble, "questions": questions}, tell)
+
+
+async def send(app: App, document: JsonValue, tell: Callable[[str], None]) -> None:
+    """Run the command with a document. See `notify`."""
     command = app.settings.notifications.command
-    if not command or not asked:
+    if not command:
         return
     try:
-        problem = await _run(app, command, _document(run_id, ensemble, asked))
+        problem = await _run(app, command, json.dumps(document) + "\n")
     except (OSError, TooMuchOutput) as e:
         problem = getattr(e, "strerror", None) or "it wrote too much"
     except TimeoutError:
@@ -53,8 +61,3 @@ async def _run(app: App, command: Sequence[str], document: str) -> str | None:
     finally:
         await child.stop()
     return None if code == 0 else f"exit code {code}{f', {words}' if words else ''}"
-
-
-def _document(run_id: str, ensemble: str, asked: Sequence[ApprovalAsked]) -> str:
-    questions = asks_value(run_id, asked)
-    return json.dumps({"event": "waiting", "run_id": run_id, "ensemble": ensemble, "questions": questions}) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.uses.graph import output_schema
@@ -12,24 +13,26 @@ from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, Failures, queue_of
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, open_engine, store_error
+from llm_orc.batches.questions import RowQuestion, answer_question, find_question, open_questions
 from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
-from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue
+from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue, enqueue_row
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.formats.batch import Columns
 from llm_orc.runs.recipe import Recipe
-from llm_orc.runs.spend import Spend
+from llm_orc.runs.spend import Spend, added
 from llm_orc.schemas.shape import field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from dbos import DBOSClient
     from sqlalchemy import Engine
 
     from llm_orc.app.wiring import App
     from llm_orc.batches.store_url import StoreUrl
+    from llm_orc.engine.events import ApprovalAnswered
     from llm_orc.jsontypes import JsonValue
 
 _MANY = 500
@@ -43,6 +46,7 @@ class BatchStatus:
     in_flight: int
     spend: Mapping[str, Spend]
     failures: tuple[Failures, ...] = ()  # the most frequent reason first
+    questions: tuple[RowQuestion, ...] = ()  # what people are asked, in the order of the rows
 
 
 class BatchAdmin:
@@ -56,17 +60,38 @@ class BatchAdmin:
         batch = self.batches.batch(batch_id)
         if batch is None:
             raise BatchNotFound(f"there is no batch `{batch_id}`", hint="llm-orc batch list")
-        spend: dict[str, Spend] = {}
+        spend = self.batches.open_spend(batch_id)
         for end in self.batches.ends(batch_id):
-            for billing, part in end.spend.items():
-                spend[billing] = spend.get(billing, Spend()).plus(part)
+            spend = added(spend, end.spend)
         with self._client() as client:
             held = client.list_workflows(
                 status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
             )
         return BatchStatus(
-            batch, len(held) if is_in_use(self._store_url) else 0, spend, (*self.batches.failures(batch_id),)
+            batch,
+            len(held) if is_in_use(self._store_url) else 0,
+            spend,
+            (*self.batches.failures(batch_id),),
+            self.open_questions(batch_id) if batch.state == "open" else (),
         )
+
+    def open_questions(self, batch_id: str, rows: Collection[int] = ()) -> tuple[RowQuestion, ...]:
+        """Return what nobody has answered in these rows, or in all, in the order of the input."""
+        return tuple(open_questions(self._engine, batch_id, rows))
+
+    def question(self, batch_id: str, number: int, agent: str) -> RowQuestion | None:
+        """Return what an agent of a row that has not ended asks, with the answer, if there is one."""
+        return find_question(self._engine, batch_id, number, agent)
+
+    @contextmanager
+    def answering(self) -> Iterator[Callable[[str, int, ApprovalAnswered], bool]]:
+        """Yield what stores an answer to what an agent of a row asks, and queues the row.
+
+        It returns False if somebody was first, or if the agent asks nothing any more.
+        """
+        with self._client() as client:
+            enqueue = partial(enqueue_row, client)
+            yield lambda batch_id, number, event: answer_question(self._engine, batch_id, number, event, enqueue)
 
     def columns(self, batch_id: str) -> Columns:
         """Return the columns of the batch's table: those of the input, and the agents in the order of the plan."""
@@ -214,7 +239,7 @@ def about_row(row: BatchRow) -> dict[str, JsonValue]:
         "row": row.number,
         "line": row.line or None,
         "id": row.label or None,
-        "status": row.state,
+        "status": "waiting" if row.state == "asking" else row.state,
         "input": row.task,
         "fields": row.fields,
     }

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.app.batches.asking.telling import Telling
 from llm_orc.app.batches.join import JoinedStore, WorkerEvents, join_store
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import Batch, BatchRow, NewBatch
 from llm_orc.batches.database import StoreFailure, in_store, store_error
+from llm_orc.batches.questions import wake_overdue
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.queues import close_queue, enqueue_row, open_queue, requeue_missing
 from llm_orc.batches.workers.worker_store import WorkerStore
@@ -19,7 +21,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits.limiter import SlowedDown
 from llm_orc.runs.recipe import Recipe
-from llm_orc.runs.spend import Spend
+from llm_orc.runs.spend import Spend, added
 
 if TYPE_CHECKING:
     from llm_orc.app.batches.plan import PlannedResume, Submission
@@ -170,9 +172,10 @@ class _Follower:
     def __init__(self, app: App, batch_id: str, listener: BatchListener) -> None:
         self._app, self._batch_id, self._listener = app, batch_id, listener
         self._joined: JoinedStore
-        self._has_begun = False
+        self._has_begun = self._has_asked = False
         self._mark_seen: set[int] = set()
         self._spend: dict[str, Spend] = {}
+        self._telling = Telling(app, listener.note)
         self._rate: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)
 
     async def follow(self, joined: JoinedStore, stop: asyncio.Event) -> BatchOutcome:
@@ -181,7 +184,7 @@ class _Follower:
         store, executor = joined.store, joined.executor
         progress = await self._poll()
         polls = 0
-        while progress.batch.state == "open" and not stop.is_set() and not executor.stopping.is_set():
+        while is_going_on(progress.batch) and not stop.is_set() and not executor.stopping.is_set():
             polls += 1
             if polls % _POLLS_PER_REOPENING == 0:
                 # Another process may have closed the queue when the batch was done a moment ago.
@@ -195,6 +198,7 @@ class _Follower:
             progress = await self._poll_unless(stop) or progress
         else:
             await in_store(partial(close_queue, store.client, self._batch_id))
+        await self._telling.finish(progress.batch, store.engine)
         stopped_by = executor.stopped_by
         if isinstance(stopped_by, BatchBudgetExceeded):
             await in_store(partial(store.batches.mark_spent, self._batch_id))
@@ -220,20 +224,29 @@ class _Follower:
             await asyncio.gather(polling, stopped, return_exceptions=True)
 
     async def _poll(self) -> Progress:
-        batch = await in_store(partial(self._joined.store.batches.batch, self._batch_id), self._away)
+        store = self._joined.store
+        enqueue = partial(enqueue_row, store.client)
+        await in_store(
+            partial(wake_overdue, store.engine, self._app.clock.now(), enqueue, self._batch_id), self._away
+        )
+        batch = await in_store(partial(store.batches.batch, self._batch_id), self._away)
         if batch is not None and not self._has_begun:
             self._listener.began(batch)
             self._has_begun = True
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was being processed")
-        ends = await in_store(partial(self._joined.store.batches.ends, self._batch_id, frozenset(self._mark_seen)))
+        self._telling.look(batch, store.engine)
+        ends = await in_store(partial(store.batches.ends, self._batch_id, frozenset(self._mark_seen)))
         for end in ends:
             self._mark_seen.add(end.number)
-            for billing, spend in end.spend.items():
-                self._spend[billing] = self._spend.get(billing, Spend()).plus(spend)
+            self._spend = added(self._spend, end.spend)
         if self._listener.ended is not None and ends:
             await self._pass_on(self._listener.ended, [end.number for end in ends])
-        progress = self._progress(batch)
+        open_spend: Mapping[str, Spend] = {}
+        self._has_asked |= batch.asking > 0
+        if self._has_asked:
+            open_spend = await in_store(partial(store.batches.open_spend, self._batch_id))
+        progress = self._progress(batch, open_spend)
         self._listener.progress(progress)
         return progress
 
@@ -250,14 +263,21 @@ class _Follower:
     def _rows(self, numbers: Sequence[int]) -> list[BatchRow]:
         return list(self._joined.store.batches.rows(self._batch_id, numbers))
 
-    def _progress(self, batch: Batch) -> Progress:
+    def _progress(self, batch: Batch, open_spend: Mapping[str, Spend]) -> Progress:
         ended = batch.total - batch.waiting
         self._rate.append((self._app.clock.monotonic(), ended))
         (first_at, first), (last_at, last) = self._rate[0], self._rate[-1]
         rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
-        remaining = batch.waiting / rate if rate else None
+        remaining = (batch.waiting - batch.asking) / rate if rate else None
         in_flight = self._joined.executor.in_flight.rows
-        return Progress(batch, in_flight, dict(self._spend), rate, remaining, self._joined.calls.slowed_down())
+        return Progress(
+            batch, in_flight, added(self._spend, open_spend), rate, remaining, self._joined.calls.slowed_down()
+        )
+
+
+def is_going_on(batch: Batch) -> bool:
+    """Whether there is something to do for a worker: the batch is open, and not all of its rows ask people."""
+    return batch.state == "open" and not batch.only_asks
 
 
 def waiting_words(error: StorageError) -> str:

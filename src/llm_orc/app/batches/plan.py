@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.references.names import INDEX
 from llm_orc.agents.references.render import fill_in_plainly
 from llm_orc.agents.references.scope import Scope
@@ -89,8 +87,6 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         template = default_task
     refuse_mixed(ensemble)
     if not options.rehearse:
-        _refuse_to_ask(ensemble)
-    if not options.rehearse:
         refuse_programs(app, ensemble)
     choices = choices_of(ensemble, app.settings, options.models)
     consent = with_agreements(app, ensemble, options.consent)
@@ -154,16 +150,6 @@ def _refuse_same_files(recipe: Recipe, tasks: Sequence[Task]) -> None:
                     f"{both} (`save_as` of agent `{spec.name}`)",
                     hint="Put an input that differs into the path: `${inputs.NAME}`.",
                 )
-
-
-def _refuse_to_ask(ensemble: Ensemble) -> None:
-    """Nobody is asked in a batch. Raises `InputError`."""
-    for path, spec in all_agents(ensemble):
-        if needs_of(spec.work).people:
-            raise InputError(
-                f"agent `{path}` asks a person, which no agent of a batch can",
-                hint=f"Run it once for each input: llm-orc invoke {quote(ensemble.name)} --input …",
-            )
 
 
 def _by_default(app: App, choices: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:

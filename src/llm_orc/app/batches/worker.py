@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.app.batches.asking.telling import Telling
 from llm_orc.app.batches.carry_out import wait_until_set
 from llm_orc.app.batches.join import WorkerEvents, join_store
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import Batch
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, in_store, open_engine, store_error
+from llm_orc.batches.questions import wake_overdue
 from llm_orc.batches.workers.membership import is_in_use, only_worker_on_file
-from llm_orc.batches.workers.queues import close_queue, open_queue
+from llm_orc.batches.workers.queues import close_queue, enqueue_row, open_queue
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.batches.store_url import StoreUrl
+    from llm_orc.batches.workers.worker_store import WorkerStore
 
 _POLL_S = 1.0
 
@@ -34,6 +38,7 @@ class WorkerListener:
     joined: Callable[[str, str], None]  # (worker's id, store)
     progress: Callable[[list[Batch], int], None]
     aside: Callable[[str, LlmOrcError], None]  # the batch is left alone: its budget is spent
+    asks: Callable[[Batch], None]  # nothing is left to do in the batch before a person answers
     note: Callable[[str], None]  # foreign work was removed from the store
 
 
@@ -81,7 +86,7 @@ async def _until_work(store_url: StoreUrl, stop: asyncio.Event, *, until_done: b
     try:
         batches = BatchStore(engine)
         while not stop.is_set():
-            is_open = bool(await in_store(batches.open_batches))
+            is_open = bool(await in_store(partial(batches.open_batches, time.time())))
             if (is_open or until_done) and not is_in_use(store_url):
                 return
             await wait_until_set(stop, _POLL_S)
@@ -111,16 +116,15 @@ async def _serve(
                 listener.aside(spent.batch_id, BatchBudgetExceeded("its budget is spent"))
         before: set[str] = set()
         aside: dict[str, LlmOrcError] = {}
+        telling = Telling(app, listener.note)
         while not stop.is_set() and not executor.stopping.is_set():
-            found = await in_store(
-                store.batches.open_batches, lambda e: listener.waiting(store_error(store_url, e))
-            )
+            found = await _open_batches(store, app.clock.now(), telling, listener)
             now = {batch.batch_id for batch in found}
             for again in now - before:  # its queue was deleted when the batch was done
                 await in_store(partial(open_queue, store.client, again, None))
             for over in before - now:
                 await joined.calls.give_back(over)
-                await in_store(partial(close_queue, store.client, over))
+                await _leave(store, over, telling, listener)
             before = now
             listener.progress(found, executor.in_flight.rows)
             for held in executor.in_flight.batches - now:
@@ -137,5 +141,28 @@ async def _serve(
         executor.stop()
         await executor.settled()
         await joined.calls.give_back()
-        left = next((error for name, error in aside.items() if until_done and name in before), None)
-        return _Departure(executor.is_evicted, is_idle, executor.stopped_by or left)
+        await telling.settled()
+        refused = next((error for name, error in aside.items() if until_done and name in before), None)
+        return _Departure(executor.is_evicted, is_idle, executor.stopped_by or refused)
+
+
+async def _open_batches(store: WorkerStore, now: float, telling: Telling, listener: WorkerListener) -> list[Batch]:
+    """Return the batches that there is something to do in, also as the time for an answer has passed."""
+
+    def look() -> list[Batch]:
+        wake_overdue(store.engine, now, partial(enqueue_row, store.client))
+        return store.batches.open_batches(now)
+
+    found = await in_store(look, lambda e: listener.waiting(store_error(store.url, e)))
+    for batch in found:
+        telling.look(batch, store.engine)
+    return found
+
+
+async def _leave(store: WorkerStore, batch_id: str, telling: Telling, listener: WorkerListener) -> None:
+    """Stop looking for rows of a batch that has ended, or that only waits for people."""
+    await in_store(partial(close_queue, store.client, batch_id))
+    left = await in_store(partial(store.batches.batch, batch_id))
+    if left is not None and left.only_asks:
+        telling.look(left, store.engine)
+        listener.asks(left)

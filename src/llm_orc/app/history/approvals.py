@@ -6,16 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.people.question import BY_TIME, Answer, answered
-from llm_orc.app.approvals.person import person_here
+from llm_orc.app.approvals.answers import GivenAnswer, answer_in_time, answered_by
 from llm_orc.app.history.runs import RunsWanted, get_run, is_row, list_runs, opened_journal
 from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.running import is_running
-from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import ApprovalAnswered
-from llm_orc.errors import AlreadyAnswered, ApprovalExpired, InputError, RunNotFound
-from llm_orc.formats.figures import minute
+from llm_orc.errors import InputError, RunNotFound
 from llm_orc.runs.wire import encode_event
 from llm_orc.storage.suggest import did_you_mean
 
@@ -23,32 +19,19 @@ if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunRecord
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
-    from llm_orc.engine.events import ApprovalAsked
+    from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked
     from llm_orc.runs.results import RunResult
 
 _HANDOVER_S = 2.0  # how long a process that ends its work on a run may hold it
 _LOOK_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """What a person answers: one of the choices, with `text` as a note on it, or `text` alone.
-
-    `by` None: the user of this process.
-    """
-
-    choice: str | None = None
-    text: str | None = None
-    by: str | None = None
-
-
 def waiting_run(app: App, run: str | None) -> RunRecord:
     """Return the run that `run` names, or the only one that waits. Raises `RunNotFound`, `InputError`."""
     if run is not None:
         if is_row(run):
-            raise InputError(
-                "agents that ask a person don't run in batches", hint="llm-orc runs list --status waiting"
-            )
+            batch, _, row = run.partition(":")
+            raise InputError(f"`{run}` is a row of a batch", hint=f"llm-orc batch answer {batch} {row}")
         return get_run(app, run)
     found = [one for one in list_runs(app, RunsWanted(None, statuses=("waiting",)), limit=None) if one.asks]
     if not found:
@@ -69,7 +52,7 @@ def question_of(record: RunRecord, agent: str | None) -> ApprovalAsked:
     if agent is not None and agent in asking:
         return asking[agent]
     if agent is not None and (given := state.answers.get(agent)) is not None:
-        raise _answered_by(agent, given, run_id)
+        raise answered_by(agent, given, f"llm-orc runs show {run_id}")
     if agent is None and len(asking) == 1:
         return next(iter(asking.values()))
     if not asking:
@@ -94,13 +77,8 @@ def record_answer(app: App, run_id: str, asked: ApprovalAsked, given: GivenAnswe
     Raises `InputError` for what is none of the choices, `AlreadyAnswered` if somebody else was first or the time
     had passed, so that `otherwise` is the answer, and `ApprovalExpired` if it has passed and the agent has none.
     """
-    answer = Answer(given.by or person_here(app), app.clock.now(), given.choice, given.text)
-    is_late = asked.deadline is not None and asked.deadline <= answer.at
-    if is_late:
-        answer = _otherwise(asked, run_id, answer.at)
-    else:
-        _check(asked, given)
-    event = ApprovalAnswered(answer.at, asked.agent, answer.choice, answer.text, answer.by)
+    resume = f"The run goes on without an answer: llm-orc resume {run_id}"
+    event, is_late = answer_in_time(app, asked, given, resume)
     with opened_journal(app) as journal:
         is_first = journal.answer(run_id, asked.agent, encode_event(event))
     if is_first and not is_late:
@@ -108,40 +86,7 @@ def record_answer(app: App, run_id: str, asked: ApprovalAsked, given: GivenAnswe
     known = get_run(app, run_id).state.answers.get(asked.agent)
     if known is None:
         raise InputError(f"agent `{asked.agent}` of run `{run_id}` asks nothing any more")
-    raise _answered_by(asked.agent, known, run_id)
-
-
-def _check(asked: ApprovalAsked, given: GivenAnswer) -> None:
-    if not asked.choices:
-        if given.choice is not None or not (given.text or "").strip():
-            raise InputError(
-                f"agent `{asked.agent}` asks for an answer in your own words", hint="Give it with `--text`."
-            )
-        return
-    if given.choice not in asked.choices:
-        listed = ", ".join(f"`{choice}`" for choice in asked.choices)
-        said = "none is given" if given.choice is None else f"`{given.choice}` is none of them"
-        raise InputError(
-            f"agent `{asked.agent}` gives a choice of {listed}; {said}", hint="Choose with `--choice`."
-        )
-
-
-def _otherwise(asked: ApprovalAsked, run_id: str, now: float) -> Answer:
-    if asked.otherwise is not None:
-        return answered(asked.choices, asked.otherwise, BY_TIME, now)
-    assert asked.deadline is not None
-    raise ApprovalExpired(
-        f"agent `{asked.agent}` could be answered until {minute(asked.deadline)}",
-        hint=f"The run goes on without an answer: llm-orc resume {run_id}",
-    )
-
-
-def _answered_by(agent: str, given: ApprovalAnswered, run_id: str) -> AlreadyAnswered:
-    said = given.choice if given.choice is not None else given.text or ""
-    who = "has its answer, as the time had passed" if given.by == BY_TIME else f"was answered by {given.by}"
-    return AlreadyAnswered(
-        f"agent `{agent}` {who} at {minute(given.at)}: {said[:80]}", hint=f"llm-orc runs show {run_id}"
-    )
+    raise answered_by(asked.agent, known, f"llm-orc runs show {run_id}")
 
 
 async def answer_run(

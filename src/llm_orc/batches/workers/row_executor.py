@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.kinds import agents_with_source, children_of
+from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
@@ -23,8 +23,10 @@ from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.batches.workers.agents import QueuedAgents
 from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.plan_waits import PlanWaits
-from llm_orc.batches.workers.queues import APPLICATION_VERSION
+from llm_orc.batches.workers.queues import APPLICATION_VERSION, enqueue_row
 from llm_orc.batches.workers.recovery import SUSPECT_FROM
+from llm_orc.batches.workers.steps.call import into_parts
+from llm_orc.batches.workers.steps.desk import RowDesk
 from llm_orc.batches.workers.steps.durable import DurableSteps
 from llm_orc.batches.workers.steps.parts import PartWriter
 from llm_orc.batches.workers.steps.row_calls import CallingWorker, RowCalls
@@ -158,14 +160,19 @@ class RowExecutor(Stoppable):
         calls = RowCalls(name, call, self._calling, partial(limited_provider, recipe, limited))
         sink = RowSink(row.record)
         steps = self._steps(plan.names, sink, calls.call)
-        if plan.children:
-            calls.parts = await self._parts.open_row(name)
+        state, asking = row.run_state, agents_that_ask(recipe.ensemble)
+        enqueue = partial(enqueue_row, self._store.client)
+        if plan.children or asking:
+            calls.parts = parts = await self._parts.open_row(name)
+            calls.desk = RowDesk(self._store.engine, parts.of, state.questions, self._clock, enqueue)
+        as_part = into_parts(calls.call_part, sink)
 
         async def step(turn: AgentTurn) -> AgentOutput:
+            if turn.path in asking:  # a step always ends with an outcome, and this one may have none for days
+                return await as_part(turn)
             with self.in_flight.agent(name):
                 return await steps(turn)
 
-        state = row.run_state
         saver = await self._saver(row, recipe)
         await execute(
             plan,
@@ -188,7 +195,7 @@ class RowExecutor(Stoppable):
             passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
         )
         await calls.forget()
-        return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record))
+        return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record, enqueue))
 
     async def _saver(self, row: BatchRow, recipe: Recipe) -> FileSaver | None:
         if self._save_below is None:

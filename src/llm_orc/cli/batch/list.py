@@ -22,7 +22,7 @@ from llm_orc.formats.figures import age, moment, seconds
 if TYPE_CHECKING:
     from llm_orc.batches.batch import Batch
 
-_STATUSES = ("open", "done", "cancelled", "spent", "waiting")  # waiting: rows wait for a plan
+_STATUSES = ("open", "done", "cancelled", "spent", "waiting")  # waiting: rows wait for a plan or for people
 _HEADING = (
     Column("BATCH"),
     Column("ENSEMBLE", shrinks=True),
@@ -47,7 +47,7 @@ _HEADING = (
     multiple=True,
     type=Words(_STATUSES),
     metavar="STATUS",
-    help=f"Only batches in this state: {', '.join(_STATUSES)} (for a plan); may be repeated, or `open,spent`.",
+    help=f"Only batches in this state: {', '.join(_STATUSES)} (for a plan or an answer); may be repeated.",
 )
 @since_option
 @json_option
@@ -71,7 +71,7 @@ def command(
         for batch in kept
         if (ensemble is None or batch.ensemble == ensemble)
         and (since is None or batch.created_at >= since)
-        and (not wanted or batch.state in wanted or ("waiting" in wanted and batch.waits_for_plan is not None))
+        and (not wanted or batch.state in wanted or ("waiting" in wanted and _is_waiting(batch)))
     ]
     if as_json:
         write_json([batch_value(batch) for batch in found])
@@ -84,9 +84,14 @@ def command(
         note("There are no batches yet. Start one with: llm-orc batch ENSEMBLE --inputs FILE")
 
 
+def _is_waiting(batch: Batch) -> bool:
+    return batch.waits_for_plan is not None or batch.asking > 0
+
+
 def _waits(batch: Batch, now: float) -> str:
     waits = batch.waits_for_plan
-    return "" if waits is None else f", waits {seconds(waits.until - now)}"
+    asks = f", {batch.asking:,} for an answer" if batch.asking and batch.state == "open" else ""
+    return asks if waits is None else f", waits {seconds(waits.until - now)}{asks}"
 
 
 def _write(found: list[Batch]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -36,7 +37,11 @@ row_format_option = click.option(
 )
 
 
-BATCH_EXIT_CODES = {0: "every row completed", 1: "rows failed, or are not done yet"}
+BATCH_EXIT_CODES = {
+    0: "every row completed",
+    1: "rows failed, or are not done yet",
+    6: "all rows that are left wait for a person's answer",
+}
 stopping_words = "Waiting for calls in flight; Ctrl-C again stops at once."
 batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
 _limit_options = (
@@ -93,6 +98,11 @@ def result_options(command: Command) -> Command:
     for option in reversed(_result_options):
         command = option(command)
     return command
+
+
+def command_words(verb: str, batch_id: str, store: str | None, *more: str) -> str:
+    """Return the command `llm-orc batch VERB` for this batch."""
+    return shlex.join(["llm-orc", "batch", verb, batch_id, *more, *(["--store", store] if store else [])])
 
 
 def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from llm_orc.app.approvals.commands import row_asks_value
+from llm_orc.cli.batch.approvals.words import asking_lines
 from llm_orc.cli.batch.options import batch_argument, store_option
 from llm_orc.cli.batch.use_batch import use_batch
 from llm_orc.cli.batch.values import batch_value, failure_lines, failure_values, state_words, waiting_words
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @store_option
 def command(*, batch: str, as_json: bool, store: str | None) -> None:
-    """Show how far a batch is, what failed and what it has cost.  [default: the last batch]"""
+    """Show how far a batch is, what failed, what it has cost and what it asks.  [default: the last batch]"""
     from llm_orc.formats.batch import spend_values
 
     status: BatchStatus = use_batch(store, batch, lambda batches, batch_id: batches.status(batch_id))
@@ -30,12 +32,13 @@ def command(*, batch: str, as_json: bool, store: str | None) -> None:
         value = batch_value(status.batch)
         assert isinstance(value, dict)
         value = {**value, "in_flight": status.in_flight, "by_billing": spend_values(status.spend)}
-        write_json({**value, "failures": failure_values(status.failures)})
+        questions = row_asks_value(status.questions)
+        write_json({**value, "failures": failure_values(status.failures), "questions": questions})
     else:
-        write_data("\n".join(_status_lines(status)) + "\n")
+        write_data("\n".join(_status_lines(status, store)) + "\n")
 
 
-def _status_lines(status: BatchStatus) -> list[str]:
+def _status_lines(status: BatchStatus, store: str | None) -> list[str]:
     from llm_orc.formats.batch import spend_words
 
     batch = status.batch
@@ -59,4 +62,4 @@ def _status_lines(status: BatchStatus) -> list[str]:
         lines.append(f"each row   {dollars(limits.row_max_cost_usd)} at most")
     if limits.row_max_calls is not None:
         lines.append(f"each row   {count(limits.row_max_calls, 'call')} at most")
-    return [*lines, *failure_lines(status.failures)]
+    return [*lines, *failure_lines(status.failures), *asking_lines(status.questions, store)]

@@ -29,6 +29,7 @@ def batch_value(batch: Batch) -> JsonValue:
         "started_at": moment(batch.created_at),
         "rows": batch.total,
         "counts": {str(state): number for state, number in batch.counts.items()},
+        "waiting_for_answer": batch.asking,
         "waiting_for_plan": None if waiting is None else {"rows": waiting.rows, "until": moment(waiting.until)},
         "max_cost_usd": batch.limits.max_cost_usd,
         "max_calls": batch.limits.max_calls,
@@ -48,6 +49,12 @@ def waiting_words(batch: Batch, now: float) -> str:
     verb = "waits" if waiting.rows == 1 else "wait"
     when = f"{minute(waiting.until)} ({relative(waiting.until, now)})"
     return f"{count(waiting.rows, 'row')} {verb} for a plan until {when}"
+
+
+def asking_words(batch: Batch) -> str:
+    """`2 rows wait for an answer`; empty if none does."""
+    verb = "waits" if batch.asking == 1 else "wait"
+    return f"{count(batch.asking, 'row')} {verb} for an answer" if batch.asking else ""
 
 
 def failure_lines(failures: Sequence[Failures]) -> Iterator[str]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.batch.options import store_option
+from llm_orc.cli.batch.values import asking_words
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here, wait_for_plan_option
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.formats.printable import printable
+from llm_orc.runs.results import WAITS
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import Batch
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 
 @define_command()
-@click.option("--until-done", is_flag=True, help="End when no batch is open, instead of waiting for the next one.")
+@click.option(
+    "--until-done",
+    is_flag=True,
+    help="End when there is nothing to do, instead of waiting: no batch is open, or all that are left ask people.",
+)
 @wait_for_plan_option
 @click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 @store_option
@@ -43,14 +49,14 @@ def command(*, until_done: bool, wait_for_plan: bool | None, quiet: bool, store:
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:
-        watch = WorkerListener(view.waiting, view.joined, view.progress, view.aside, view.note)
+        watch = WorkerListener(view.waiting, view.joined, view.progress, view.aside, view.asks, view.note)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
     stopped_by, code = run_stoppable(work, "Waiting for calls in flight; Ctrl-C again stops at once.")
     if stopped_by is not None:
         write_error(stopped_by)
         return stopped_by.exit_code
-    return code
+    return code or (WAITS if until_done and view.asking else 0)
 
 
 class _View:
@@ -59,6 +65,7 @@ class _View:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._said: dict[str, int] = {}
+        self.asking: set[str] = set()  # batches that wait for people
 
     def waiting(self, error: StorageError) -> None:
         from llm_orc.app.batches.carry_out import waiting_words
@@ -75,7 +82,13 @@ class _View:
     def aside(self, batch_id: str, error: LlmOrcError) -> None:
         note(f"{batch_id}: left alone, {error.message}")
 
+    def asks(self, batch: Batch) -> None:
+        self._said.pop(batch.batch_id, None)
+        self.asking.add(batch.batch_id)
+        note(f"{batch.batch_id}: {asking_words(batch)}: llm-orc batch status {batch.batch_id}")
+
     def progress(self, found: list[Batch], rows: int) -> None:
+        self.asking -= {batch.batch_id for batch in found}
         if self._quiet:
             return
         for batch in found:

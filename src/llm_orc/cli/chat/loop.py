@@ -16,8 +16,8 @@ from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete, run_command
 from llm_orc.cli.chat.view import ChatView
-from llm_orc.cli.run.approvals.asker import asker
 from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.approvals.asker import asker
 from llm_orc.cli.shell.consent import Costly, ask_to_pay
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import stdout_writer
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from llm_orc.app.conversations.partner import Partner
     from llm_orc.app.wiring import App
     from llm_orc.cli.chat.input import Lines
-    from llm_orc.cli.run.approvals.asker import TerminalAsker
+    from llm_orc.cli.shell.approvals.asker import TerminalAsker
     from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.runs.results import RunResult
 

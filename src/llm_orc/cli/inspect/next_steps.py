@@ -77,6 +77,10 @@ def _batch_state(batch: UnfinishedBatch, seen: BatchesSeen, now: float) -> str:
     if batch.state == "spent":
         limit = "--max-cost USD" if batch.has_max_cost else "--max-calls N"
         return f"has spent its budget: {resume} {limit}"
+    if batch.only_asks:
+        rows = count(batch.asking, "row")
+        verb = "waits" if batch.asking == 1 else "wait"
+        return f"{rows} {verb} for an answer: llm-orc batch status {batch.batch_id}"
     waits = "" if batch.waits_until is None else f", {until_words(batch.waits_until, now)}"
     if seen.is_worked_on:
         return f"in progress{waits}: llm-orc batch status {batch.batch_id}"

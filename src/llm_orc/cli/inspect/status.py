@@ -145,6 +145,7 @@ def _batches_value(status: Status) -> JsonValue:
                 "state": batch.state,
                 "rows": batch.total,
                 "ended": batch.ended,
+                "waiting_for_answer": batch.asking,
                 "waits_until": None if batch.waits_until is None else moment(batch.waits_until),
             }
             for batch in seen.glance.unfinished

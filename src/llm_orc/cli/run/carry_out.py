@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.app.runs.request import RunListener
 from llm_orc.cli.run.answer_output import check_agent
-from llm_orc.cli.run.approvals.asker import asker
-from llm_orc.cli.run.approvals.words import note_waiting
 from llm_orc.cli.run.views import View, choose_view
 from llm_orc.cli.run.write_result import write_result
 from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.approvals.asker import asker
+from llm_orc.cli.shell.approvals.words import note_waiting
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import BackgroundWriter
 from llm_orc.cli.shell.output.destination import AnswerOnly

@@ -11,9 +11,9 @@ import click
 from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.run.answer_output import answer_of, code_of, note_missing, note_summary, shown_answer
-from llm_orc.cli.run.approvals.words import note_waiting
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
+from llm_orc.cli.shell.approvals.words import note_waiting
 from llm_orc.cli.shell.arguments import AgentOfRun
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here

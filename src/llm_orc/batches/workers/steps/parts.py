@@ -23,7 +23,7 @@ class RowParts:
     """What has ended within the agents of one execution of a row, by path."""
 
     def __init__(self, writer: PartWriter, of: RowExecution, stored: Mapping[str, StepOutcome]) -> None:
-        self._writer, self._of, self._stored = writer, of, stored
+        self._writer, self.of, self._stored = writer, of, stored
 
     def stored(self, path: str) -> StepOutcome | None:
         """Return the outcome that an earlier execution of the row has stored."""
@@ -35,8 +35,8 @@ class RowParts:
         Raises `DBOSWorkflowConflictIDError`, as the engine does for steps, if another execution has the row; and
         errors of the store.
         """
-        if not await self._writer.store(NewPart(self._of, path, outcome)):
-            raise engine_errors.DBOSWorkflowConflictIDError(self._of.workflow)
+        if not await self._writer.store(NewPart(self.of, path, outcome)):
+            raise engine_errors.DBOSWorkflowConflictIDError(self.of.workflow)
 
 
 class PartWriter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from llm_orc.agents.model.plan_waits import MustWaitForPlan
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.batches.database import store_error
 from llm_orc.batches.outcome import decode_outcome
 from llm_orc.batches.store_url import StoreUrl
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.batches.outcome import StepOutcome
+    from llm_orc.batches.workers.steps.desk import RowDesk
     from llm_orc.batches.workers.steps.parts import RowParts
     from llm_orc.batches.workers.steps.sinks import OutcomeSink
 
@@ -55,7 +57,8 @@ class RowCalls:
         self._workflow, self._call, self._worker, self._queue_of = workflow, call, worker, queue_of
         self._batch_id = workflow.partition(":")[0]
         self._on_queues: set[str] = set()
-        self.parts: RowParts | None = None  # None: nothing runs within its agents
+        self.parts: RowParts | None = None  # None: nothing runs within its agents, and they ask nobody
+        self.desk: RowDesk | None = None  # None: they ask nobody
 
     async def call(self, turn: AgentTurn) -> str:
         """Call an agent and return its outcome as text. Doesn't return if the worker stops because of it."""
@@ -67,7 +70,7 @@ class RowCalls:
             await self._worker.queued.forget(self._workflow, self._on_queues)
 
     async def call_part(self, turn: AgentTurn, within: OutcomeSink) -> StepOutcome:
-        """See `CallPart`: the outcome is durable before it counts."""
+        """See `CallPart`: the outcome is durable before it counts. Raises `WaitsForPerson`."""
         parts = self.parts
         assert parts is not None
         if (known := parts.stored(turn.path)) is not None:
@@ -80,8 +83,8 @@ class RowCalls:
                     await parts.store(turn.path, outcome)
                 except sa.exc.SQLAlchemyError as e:
                     await self._give_up(store_error(self._worker.store_url, e))
-        except asyncio.CancelledError:
-            within.keep_begun(watch)  # a time limit has ended it: it is told with the agent that has the limit
+        except (asyncio.CancelledError, WaitsForPerson):
+            within.keep_begun(watch)  # a time limit has ended it, which is told with the agent that has the limit
             raise
         return decode_outcome(outcome)
 
@@ -112,7 +115,9 @@ class RowCalls:
         with worker.work.in_flight.call(self._workflow):
             try:
                 if not worker.work.is_held_back(self._batch_id):
-                    return await call_agent(self._call, turn, watch, _stops_the_worker, self.call_part)
+                    return await call_agent(
+                        self._call, turn, watch, _stops_the_worker, self.call_part, desk=self.desk
+                    )
             except LlmOrcError as e:
                 worker.work.give_up(self._batch_id, e)
             except sa.exc.SQLAlchemyError as e:  # the store's, not the agent's

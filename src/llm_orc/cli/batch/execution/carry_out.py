@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.cli.batch.approvals.words import asking_lines
 from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
 from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
-from llm_orc.cli.batch.options import stopping_words
-from llm_orc.cli.batch.values import failure_lines, waiting_words
+from llm_orc.cli.batch.options import command_words, stopping_words
+from llm_orc.cli.batch.values import asking_words, failure_lines, waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import Costly, say_cost, with_yes
 from llm_orc.cli.shell.exits import write_error
@@ -22,6 +22,7 @@ from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 from llm_orc.net.event_loop import run_to_end
+from llm_orc.runs.results import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -114,7 +115,7 @@ def planned_with_consent(
 
 def ended(app: App, outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:
     """Say how the batch ended and what to do next; return the exit code."""
-    go_on = _command("resume", batch_id, store)
+    go_on = command_words("resume", batch_id, store)
     if outcome is None:
         note(f"Stopped at once: calls in flight may be repeated. Resume with: {go_on}")
         return exit_code
@@ -127,26 +128,36 @@ def ended(app: App, outcome: BatchOutcome | None, exit_code: int, batch_id: str,
         note(f"Stopped with {done:,} of {count(batch.total, 'row')} done, which are kept. Resume with: {go_on}")
         write_error(outcome.stopped_by)
         return outcome.stopped_by.exit_code
+    if batch.only_asks and not exit_code:
+        _say_who_asks(app, batch, store)
+        return WAITS
     if batch.state == "open":
-        if words := waiting_words(batch, time.time()):
-            note(f"{words}.")
-        rows = f"{done:,} of {count(batch.total, 'row')}"
-        if exit_code:
-            note(f"Stopped by {stopped_by(exit_code)}: {rows} are done, and their answers are kept.")
-            note(f"Resume with: {go_on}")
-        else:
-            note(f"Paused with {rows} done. Resume with: {go_on}")
-        return exit_code or 1
+        return _said_open(batch, exit_code, done, go_on)
     if batch.state == "cancelled":
         note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
         return exit_code or 1
-    note(f"Results: {_command('results', batch_id, store)}")
+    note(f"Results: {command_words('results', batch_id, store)}")
     if failed > batch.unusable:
         asked = failed - batch.unusable
-        note(f"Retry the {asked:,} that failed: {_command('retry-failed', batch_id, store)}")
+        note(f"Retry the {asked:,} that failed: {command_words('retry-failed', batch_id, store)}")
     if batch.unusable:
         note(f"{count(batch.unusable, 'input')} can't be used; the results say why, with the line number.")
     return 1 if failed else 0
+
+
+def _said_open(batch: Batch, exit_code: int, done: int, go_on: str) -> int:
+    """Say how far a batch is that was stopped; return the exit code."""
+    if words := waiting_words(batch, time.time()):
+        note(f"{words}.")
+    if words := asking_words(batch):
+        note(f"{words}.")
+    rows = f"{done:,} of {count(batch.total, 'row')}"
+    if exit_code:
+        note(f"Stopped by {stopped_by(exit_code)}: {rows} are done, and their answers are kept.")
+        note(f"Resume with: {go_on}")
+    else:
+        note(f"Paused with {rows} done. Resume with: {go_on}")
+    return exit_code or 1
 
 
 def _say_why(app: App, batch_id: str, store: str | None) -> None:
@@ -156,6 +167,11 @@ def _say_why(app: App, batch_id: str, store: str | None) -> None:
         note(words)
 
 
-def _command(verb: str, batch_id: str, store: str | None) -> str:
-    words = ["llm-orc", "batch", verb, batch_id, *(["--store", store] if store else [])]
-    return shlex.join(words)
+def _say_who_asks(app: App, batch: Batch, store: str | None) -> None:
+    from llm_orc.app.batches.admin import open_batches
+
+    with open_batches(app, store) as batches:
+        asked = batches.open_questions(batch.batch_id) if batches else ()
+    for words in asking_lines(asked, store):
+        note(words)
+    note(f"Then go on with: {command_words('resume', batch.batch_id, store)}")

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.batch.values import waiting_words
+from llm_orc.cli.batch.values import asking_words, waiting_words
 from llm_orc.cli.shell.output.streams import columns, moves_cursor, note
 from llm_orc.cli.shell.output.tables import cell_width, cut
 from llm_orc.formats.batch import spend_words
@@ -66,7 +66,7 @@ def progress_words(progress: Progress, width: int | None = None) -> str:
     counts = progress.batch.counts
     failed = counts.get("failed", 0) + counts.get("completed_with_errors", 0)
     cancelled = counts.get("cancelled", 0)
-    waits = progress.batch.waiting > 0
+    waits = progress.batch.waiting > progress.batch.asking
     parts = {
         "done": f"{progress.ended - cancelled:,} of {count(progress.batch.total, 'row')} done",
         "failed": f"{failed:,} failed" if failed else "",
@@ -74,6 +74,7 @@ def progress_words(progress: Progress, width: int | None = None) -> str:
         "in flight": f"{progress.in_flight:,} in flight" if progress.in_flight else "",
         "rate": f"{progress.rows_per_s:.1f} rows/s" if waits and progress.rows_per_s is not None else "",
         "left": f"{seconds(progress.remaining_s)} left" if waits and progress.remaining_s is not None else "",
+        "asking": asking_words(progress.batch),
         "waiting": waiting_words(progress.batch, time.time()),
         "busy": ", ".join(map(_slowed_words, progress.slowed_down)),
         "spend": spend_words(progress.spend),

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import click
-
-from llm_orc.cli.runs.approvals.give import GivingOptions, Said, give, giving_options
+from llm_orc.cli.runs.approvals.give import GivingOptions, give, giving_options
+from llm_orc.cli.shell.approvals.said import Said, answer_options
 from llm_orc.cli.shell.command_group import define_command
 
 
 @define_command()
 @giving_options
-@click.option("--choice", metavar="CHOICE", help="One of the choices that the agent gives.")
-@click.option(
-    "--text", "--note", "text", metavar="TEXT", help="The answer, if it has no choices; else a note on the choice."
-)
+@answer_options
 def command(*, choice: str | None, text: str | None, **options: Unpack[GivingOptions]) -> int:
     """Answer what AGENT of RUN asks, and go on with the run.  [default: the only one that waits]
 

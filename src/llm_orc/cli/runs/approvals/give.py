@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from llm_orc.cli.run.resume import Resumption
+from llm_orc.cli.shell.approvals.said import Said
 from llm_orc.cli.shell.arguments import AgentOfRun, RunName
 from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of, running_options
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.output_options import output_of
 from llm_orc.cli.shell.prompts import nobody_to_ask, person_is_here, select
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.dataclass import dataclass
 from llm_orc.formats.printable import first_words
 from llm_orc.runs.results import WAITS
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import ApprovalAsked
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The answer on the command line. Neither `choice` nor `text`: it is asked for in the terminal."""
-
-    choice: str | None = None
-    text: str | None = None
 
 
 class GivingOptions(RunningOptions):
@@ -56,15 +48,11 @@ def giving_options(function: Decorated) -> Decorated:
     return running_options(function)
 
 
-note_option = click.option(
-    "--note", "text", metavar="TEXT", help="A note on the choice, for agents and for the record."
-)
-
-
 def give(said: Said, options: GivingOptions) -> int:
     """Record the answer, go on with the run, and return the exit code."""
     from llm_orc.app.access.consent import Consent
-    from llm_orc.app.history.approvals import GivenAnswer, is_taken, record_answer, waiting_run
+    from llm_orc.app.approvals.answers import GivenAnswer
+    from llm_orc.app.history.approvals import is_taken, record_answer, waiting_run
     from llm_orc.app.runs.resume import ResumeOptions
     from llm_orc.cli.run.carry_out import carry_out
     from llm_orc.net.event_loop import run_to_end
@@ -105,7 +93,7 @@ def _chosen_question(record: RunRecord, agent: str | None) -> ApprovalAsked:
 
 def _ask(asked: ApprovalAsked) -> Said:
     """Ask the person at the terminal. Raises `UsageMistake` without one."""
-    from llm_orc.cli.run.approvals.asker import asker
+    from llm_orc.cli.shell.approvals.asker import asker
     from llm_orc.net.event_loop import run_to_end
 
     ask = asker(nullcontext)

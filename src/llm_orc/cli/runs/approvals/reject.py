@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from llm_orc.cli.runs.approvals.give import GivingOptions, Said, give, giving_options, note_option
+from llm_orc.cli.runs.approvals.give import GivingOptions, give, giving_options
+from llm_orc.cli.shell.approvals.said import Said, note_option
 from llm_orc.cli.shell.command_group import define_command
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llm_orc.app.approvals.desk import Reply
-from llm_orc.cli.run.approvals.words import note_question
+from llm_orc.cli.shell.approvals.words import note_question
 from llm_orc.cli.shell.output.streams import moves_cursor, note
 from llm_orc.cli.shell.prompts import person_is_here, prompt_output
 from llm_orc.formats.printable import unmistakable

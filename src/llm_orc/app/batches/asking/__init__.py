@@ -1,0 +1,1 @@
+"""Rows that ask people: answer them, and tell somebody of them."""
