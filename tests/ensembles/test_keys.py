@@ -52,7 +52,7 @@ def test_what_is_wrong_within_a_value_is_found_at_its_place(agent: str, place: s
         ("aproval: ok?", "Did you mean `approval`?"),
         ("lop: {agents: [{name: w}]}", "Did you mean `loop`?"),
         ("approval: ok?, model: x", "`model` is for agents that ask a model; this one has `approval`."),
-        ("script: [ls], schema: {x: string}", "`schema` is for agents that ask a model; this one has `script`."),
+        ("script: [ls], repairs: 1", "`repairs` is for agents that ask a model; this one has `script`."),
         ("stdin: text", "`stdin` is for agents with `script`; this one asks a model."),
     ],
 )

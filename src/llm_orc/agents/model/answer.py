@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NoReturn
 from llm_orc.agents.evidence.check import EvidenceCheck, without
 from llm_orc.agents.output import EvidenceCounts
 from llm_orc.agents.references.scope import without_fence
+from llm_orc.agents.schema.canned import canned_answer
 from llm_orc.agents.turn import ForwardingObserver
 from llm_orc.errors import AnswerInvalid
 from llm_orc.providers.base import Message
 from llm_orc.providers.structured.restore import without_nulls
-from llm_orc.schemas.example import NoExample, example_of
 from llm_orc.schemas.validate import checker_for
 
 if TYPE_CHECKING:
@@ -106,13 +106,8 @@ async def rehearse_by_schema(context: AgentContext, schema: Schema) -> AgentOutp
         return _accepted(output, schema, 0)
     except _NotAsAsked:
         pass
-    try:
-        example = example_of(schema, "[canned]")
-    except NoExample:
-        return output
-    if checker_for(schema).complaints(example):
-        return output
-    return replace(output, text=json.dumps(example, ensure_ascii=False), data=example)
+    canned = canned_answer(schema)
+    return output if canned is None else replace(output, text=canned[0], data=canned[1])
 
 
 def _accepted(output: AgentOutput, schema: Schema, repairs: int) -> AgentOutput:

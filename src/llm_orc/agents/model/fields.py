@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.evidence import evidence
-from llm_orc.agents.model.schema import response_format, schema_value
+from llm_orc.agents.schema.read import response_format, schema_value
 from llm_orc.agents.work import DEFAULT_REPAIRS
 from llm_orc.catalog.table import method_names
 from llm_orc.settings.field import Field, Fields

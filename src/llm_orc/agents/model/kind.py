@@ -8,8 +8,8 @@ from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
 from llm_orc.agents.model.evidence import evidence_problems, read_evidence, texts_of_evidence
 from llm_orc.agents.model.fields import MODEL_FIELDS
-from llm_orc.agents.model.schema import asks_for_data, read_schema, wants_json
 from llm_orc.agents.references.text import Text
+from llm_orc.agents.schema.read import asks_for_data, read_schema, wants_json
 from llm_orc.agents.work import DEFAULT_REPAIRS, ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 

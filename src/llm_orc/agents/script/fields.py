@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.schema.read import schema_value
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
     WrongValue,
@@ -125,6 +126,14 @@ SCRIPT_FIELDS: Fields = {
         "`json`: its output has to be JSON, and is the answer's data. `text`: it is text, whatever it looks like.",
         "counts",
         default_text="text, with the data of a JSON object or list",
+    ),
+    "schema": Field(
+        optional(schema_value),
+        "What its output has to be, as for agents that ask a model: fields with their types, a JSON Schema, or the"
+        " name of a file with one. The output is JSON then, and one that does not satisfy it fails the agent.",
+        "counts",
+        default_text="nothing is checked",
+        is_prose=True,
     ),
     "parameters": Field(
         json_mapping,

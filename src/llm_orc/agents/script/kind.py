@@ -62,6 +62,8 @@ def _needs(work: ScriptWork) -> Needs:
 
 
 def _answers(work: ScriptWork) -> Answers:
+    if work.schema is not None:
+        return "data"
     return "unknown" if work.output is None else "data" if work.output == "json" else "text"
 
 
@@ -79,6 +81,7 @@ def _shape(work: ScriptWork) -> dict[str, object]:
         "env": {name: os.environ.get(name) if value is None else value for name, value in work.env.items()},
         "cwd": work.cwd or os.getcwd(),  # noqa: PTH109 - a text is wanted
         "output": work.output,
+        "schema": work.schema,
         "parameters": work.parameters,
     }
 
@@ -107,5 +110,6 @@ SCRIPT = Kind(
     answers=_answers,
     shape=_shape,
     prompt=_stdin,
+    answer_schema=lambda work: work.schema,
     limit_s=LIMIT_S,
 )

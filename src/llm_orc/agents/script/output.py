@@ -10,14 +10,16 @@ import msgspec
 from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.masking import Mask
 from llm_orc.auth.secret import revealed
-from llm_orc.errors import ScriptFailed
+from llm_orc.errors import AnswerInvalid, ScriptFailed
 from llm_orc.net.text import one_line
+from llm_orc.schemas.validate import checker_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.agents.script.work import Output
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.schemas.walk import Schema
 
 _SHOWN = 400  # characters
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
@@ -51,6 +53,20 @@ def answer_of(agent: str, written: bytes, output: Output | None, *environments: 
         failed.payload = {key: value for key, value in data.items() if key not in {"success", "error"}} or None
         raise failed
     return AgentOutput(text, (), data)
+
+
+def checked_by(agent: str, schema: Schema, output: AgentOutput, *environments: Mapping[str, str]) -> AgentOutput:
+    """Return the output. Raises `AnswerInvalid`, with masked words, if it doesn't satisfy the schema."""
+    complaints = checker_for(schema).complaints(output.data)
+    if not complaints:
+        return output
+    some = _masked("; ".join(complaints[:3]), *environments)
+    error = AnswerInvalid(
+        f"the output of agent `{agent}` does not satisfy its schema: {some}{'; …' if len(complaints) > 3 else ''}",
+        hint="Correct the program, or the `schema` of the agent.",
+    )
+    error.payload = output.data
+    raise error
 
 
 def _json(text: str) -> JsonValue | msgspec.UnsetType:

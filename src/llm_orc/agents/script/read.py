@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.references.syntax import is_special
+from llm_orc.agents.schema.read import read_schema
 from llm_orc.agents.script.interpreters import ENDINGS, code_arguments, is_interpreter, may_read_code
 from llm_orc.agents.script.places import digest_of, files_in, find_file, is_file_name
 from llm_orc.agents.script.work import ScriptWork
@@ -15,6 +16,8 @@ from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from llm_orc.agents.kind import AgentKeys
+    from llm_orc.agents.script.work import Output
+    from llm_orc.schemas.walk import Schema
 
 _BY_STDIN = "Give it by `stdin` or `env`; a program reads it from there."
 _BARE_WORD = re.compile(r"\S+")
@@ -41,6 +44,7 @@ def read_script(keys: AgentKeys) -> ScriptWork:
             f"agent `{keys.agent}` has a list, which needs no shell",
             hint="Leave `shell` out, or write the line as one text.",
         )
+    schema = read_schema(keys)
     cwd = _directory(keys, values.get("cwd"))
     return ScriptWork(
         argv=argv,
@@ -49,10 +53,19 @@ def read_script(keys: AgentKeys) -> ScriptWork:
         stdin=values.get("stdin"),
         env=values.get("env", {}),
         cwd=cwd,
-        output=values.get("output"),
+        output=_output(keys, schema),
+        schema=schema,
         parameters=values.get("parameters", {}),
         digests=_digests(argv, file, [Path(one) for one in (cwd, keys.around.root) if one is not None]),
     )
+
+
+def _output(keys: AgentKeys, schema: Schema | None) -> Output | None:
+    output: Output | None = keys.values.get("output")
+    if schema is not None and output == "text":
+        message = f"agent `{keys.agent}` has a `schema`, and its `output` is text"
+        keys.say("output", message, "Leave `output` out: what has a schema is JSON.")
+    return output if schema is None else "json"
 
 
 def _file_of_list(keys: AgentKeys, argv: tuple[str, ...]) -> Path | None:

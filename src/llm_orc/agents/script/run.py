@@ -10,9 +10,10 @@ from shlex import join
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.schema.canned import canned_answer
 from llm_orc.agents.script.document import variables_of
 from llm_orc.agents.script.environment import script_environment
-from llm_orc.agents.script.output import answer_of, shown
+from llm_orc.agents.script.output import answer_of, checked_by, shown
 from llm_orc.agents.script.start import command_of, find_command
 from llm_orc.errors import ScriptFailed
 from llm_orc.processes.child import Child, TooMuchOutput
@@ -62,7 +63,10 @@ async def run_script(context: AgentContext, work: ScriptWork) -> AgentOutput:
         _LOGGER.debug("agent `%s` wrote to standard error: %s", agent, shown(said, env, os.environ))
     if _has_broken_text(output):
         context.notice("The program's output is not UTF-8 everywhere; what is not is shown as `\ufffd`.")
-    return answer_of(agent, output, work.output, env, os.environ)
+    if work.schema is None:
+        return answer_of(agent, output, work.output, env, os.environ)
+    answer = answer_of(agent, output, "json", env, os.environ)
+    return checked_by(agent, work.schema, answer, env, os.environ)
 
 
 def _arguments(context: AgentContext, work: ScriptWork) -> Sequence[str]:
@@ -88,4 +92,6 @@ async def rehearse_script(context: AgentContext, work: ScriptWork) -> AgentOutpu
     arguments = _arguments(context, work)
     line = join((*words[: len(words) - len(arguments)], *arguments) if arguments else words)
     context.notice(f"Not run in a rehearsal: {line}")
+    if work.schema is not None and (canned := canned_answer(work.schema)) is not None:
+        return AgentOutput(canned[0], (), canned[1])
     return AgentOutput(f"[rehearsal: not run] {line}", ())

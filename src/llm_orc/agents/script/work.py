@@ -32,6 +32,7 @@ class ScriptWork(Work):
     env: dict[str, str | None] = field(default_factory=dict)
     cwd: str | None = None
     output: Output | None = None  # None: text, and what it says as JSON counts as earlier releases read it
+    schema: dict[str, JsonValue] | None = None  # its output is JSON that satisfies this JSON Schema
     parameters: dict[str, JsonValue] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     kind: str = field(default="script", init=False, repr=False)
