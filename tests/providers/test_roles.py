@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.parts import ToolAnswer, ToolCall
 from llm_orc.providers.roles import role_in_conversation
 
 FIXED = "You are Claude Code, Anthropic's official CLI for Claude."
@@ -117,3 +118,18 @@ def test_what_was_sent_before_is_the_beginning_of_what_is_sent_next(in_force: li
     after = sent(last, *turns)
 
     assert after[: len(before)] == before
+
+
+def test_nothing_comes_between_calls_of_tools_and_their_results() -> None:
+    calls = (ToolCall("c-1", "look", {}),)
+    turns = (
+        Message("user", "Look."),
+        Message("assistant", "", calls=calls),
+        Message("user", "", results=(ToolAnswer("c-1", "look", "seen"),)),
+    )
+
+    changed = role_in_conversation(ModelRequest(turns, system_prompt="a poet"), FIXED).messages
+
+    assert [m.role for m in changed] == ["user", "assistant", "user", "assistant", "user"]
+    assert "a poet" in changed[0].content
+    assert changed[3].calls == calls

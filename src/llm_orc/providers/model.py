@@ -20,6 +20,8 @@ from llm_orc.errors import (
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import LONGEST_WAIT_S, ModelInterface, PermittedAttempt, Target
+from llm_orc.providers.dialects.calls import with_ids
+from llm_orc.providers.dialects.draft import without_offer
 from llm_orc.providers.errors.failures import from_status, from_transport, may_have_been_billed
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.plan_limit import is_of_plan
@@ -118,8 +120,7 @@ class HttpModel(ModelInterface):
                 delay_s = 0.0 if attempts.was_free else self._delay_s(e, attempts.counted)
             else:
                 self._authoriser.accepted()
-                text = unwrapped(reply.text) if wire.is_wrapped else reply.text
-                return replace(reply, text=text, is_enforced=wire.enforces) if wire.enforces else reply
+                return with_ids(_as_asked(reply, wire), request)
             pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
             await self._pause(error, delay_s, max(delay_s, pause_s), attempts, observer)
 
@@ -235,6 +236,7 @@ class HttpModel(ModelInterface):
             call.headers = answer.headers
         try:
             reply = self._reply_in(answer, decoder, watcher)
+            reply = reply if wire.offers else without_offer(reply, self._target)
         except LlmOrcError as e:
             e.may_be_billed = may_have_been_billed(answer.status)
             mask_error(e)
@@ -311,6 +313,13 @@ class _Attempts:
 
     def may_go_on(self, max_retries: int) -> bool:
         return self.is_let_in and self.counted <= max_retries
+
+
+def _as_asked(reply: Reply, wire: WireRequest) -> Reply:
+    """Return the value of an answer by a schema, and say that the provider was given it."""
+    if not wire.enforces:
+        return reply
+    return replace(reply, text=unwrapped(reply.text) if wire.is_wrapped else reply.text, is_enforced=True)
 
 
 def _may_be_billed(failure: BaseException | None) -> bool:

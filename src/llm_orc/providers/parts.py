@@ -50,11 +50,14 @@ class ToolAnswer:
 class OwnBlocks:
     """A turn of a model as its provider wrote it: what can be read by nobody else, such as signed reasoning.
 
-    It goes back unchanged to the same dialect; another one gets the turn's text and calls.
+    It goes back unchanged to the same model; another one gets the turn's text and calls. Without a provider and a
+    model it goes to any that speaks the dialect.
     """
 
     dialect: DialectName
     blocks: tuple[JsonValue, ...]
+    provider: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,24 @@ def role_in_conversation(request: ModelRequest, required: str) -> ModelRequest:
     there is no role, if the role is the required prompt itself, or if the conversation already contains that very
     agreement. The same turns give the same agreements, so a cached prefix stays valid.
     """
-    last = replace(request.messages[-1], system_prompt=request.system_prompt)
-    messages = tuple(_with_agreements((*request.messages[:-1], last), required))
+    last = max((at for at, message in enumerate(request.messages) if _is_said(message)), default=0)
+    now = tuple(
+        replace(message, system_prompt=request.system_prompt) if at == last else message
+        for at, message in enumerate(request.messages)
+    )
+    messages = tuple(_with_agreements(now, required))
     return replace(request, system_prompt=required, messages=messages)
+
+
+def _is_said(message: Message) -> bool:
+    """Whether a user's turn is no mere result of calls: nothing may come between these and the calls."""
+    return message.role == "user" and not message.results
 
 
 def _with_agreements(messages: Sequence[Message], required: str) -> Iterator[Message]:
     agreed = None
     for message, following in zip(messages, [*messages[1:], None], strict=True):
-        if message.role == "user":
+        if _is_said(message):
             said = message.content.removeprefix(_ACT_AS)
             role = message.system_prompt
             if said != message.content and following == _UNDERSTOOD:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import msgspec
 import pytest
 
-from llm_orc.errors import ContentRefused, ReplyUnreadable
+from llm_orc.errors import ContentRefused
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import ModelRequest, Target, Usage
 from llm_orc.providers.dialects.anthropic import Anthropic, default_max_tokens
@@ -105,17 +104,6 @@ class TestAnthropic(DialectSuite):
         )
 
         assert decoder.finish(Answer(200, {})).text == "begun"
-
-    def test_an_agent_that_wants_a_tool_is_told_that_there_is_none(self) -> None:
-        body = {
-            **self.whole("", "tool_use"),
-            "content": [{"type": "tool_use", "id": "t", "name": "x", "input": {}}],
-        }
-
-        with pytest.raises(ReplyUnreadable) as caught:
-            self.dialect.read(Answer(200, {}, msgspec.json.encode(body)), Target("p", "m"))
-
-        assert "Remove tools from `options`" in (caught.value.hint or "")
 
     def test_a_refusal_says_why_where_the_provider_does(self) -> None:
         why = {"type": "refusal", "category": "bio", "explanation": "Not this."}

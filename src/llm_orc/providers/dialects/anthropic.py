@@ -8,9 +8,12 @@ import msgspec
 
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, Target, Usage
-from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, excerpt
+from llm_orc.providers.dialects.answers.anthropic import READ_BLOCK, GrowingBlocks, take_blocks
+from llm_orc.providers.dialects.dialect import Dialect, StreamDecoder, WireRequest, decode, excerpt
+from llm_orc.providers.dialects.draft import Draft
 from llm_orc.providers.dialects.endings import ANTHROPIC
-from llm_orc.providers.dialects.tolerant import UNREADABLE, read
+from llm_orc.providers.dialects.tolerant import UNREADABLE, as_object, read
+from llm_orc.providers.dialects.turns.anthropic import messages_of, tools_of
 from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.structured.asked import asked_for
 from llm_orc.providers.structured.words import with_schema
@@ -62,28 +65,6 @@ def _samples(request: ModelRequest) -> bool:
     return request.temperature is not None or not _SAMPLING.isdisjoint(request.options)
 
 
-def _messages(request: ModelRequest) -> list[JsonValue]:
-    """In a conversation the last turn carries the mark up to which the provider caches the prefix.
-
-    So does the beginning that other requests of now share.
-
-    A mark costs a quarter more for what it writes, so a single call has none
-    (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
-    """
-    messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
-    if request.shared and messages:
-        last = request.messages[-1]
-        beginning, rest = last.content[: request.shared], last.content[request.shared :]
-        marked: JsonValue = {"type": "text", "text": beginning, "cache_control": {"type": "ephemeral"}}
-        blocks: list[JsonValue] = [marked, {"type": "text", "text": rest}] if rest else [marked]
-        messages[-1] = {"role": last.role, "content": blocks}
-    elif request.conversation is not None and messages:
-        last = request.messages[-1]
-        block: JsonValue = {"type": "text", "text": last.content, "cache_control": {"type": "ephemeral"}}
-        messages[-1] = {"role": last.role, "content": [block]}
-    return messages
-
-
 class _Block(msgspec.Struct):
     type: str = ""
     text: str = ""
@@ -127,7 +108,6 @@ class _Event(msgspec.Struct, gc=False):
     type: str = ""
     delta: _Delta | None = None
     message: _Message | None = None
-    content_block: _Block | None = None
     usage: msgspec.Raw = msgspec.Raw()
     error: _Error | None = None
 
@@ -144,7 +124,7 @@ class Anthropic(Dialect):
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         body: dict[str, JsonValue] = {
             "model": target.model,
-            "messages": _messages(request),
+            "messages": messages_of(request, target),
             "max_tokens": request.max_tokens or default_max_tokens(target.model),
         }
         asked = asked_for(request, target, self.name, "output_config")
@@ -155,18 +135,23 @@ class Anthropic(Dialect):
             body["output_config"] = {"format": {"type": "json_schema", "schema": asked.schema}}
         if system:
             body["system"] = system
+        if request.tools:
+            body["tools"] = tools_of(request.tools)
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if stream:
             body["stream"] = True
         headers = {**_HEADERS, "anthropic-version": _SAMPLING_VERSION} if _samples(request) else _HEADERS
         sent = self.merge(body, request.options, target)
-        return WireRequest("/v1/messages", headers, sent, asked.schema is not None, asked.is_wrapped)
+        enforces = asked.schema is not None
+        return WireRequest("/v1/messages", headers, sent, enforces, asked.is_wrapped, bool(request.tools))
 
     def read(self, answer: Answer, target: Target) -> Reply:
         message = decode(_read_message, answer, target)
-        draft = Draft(target, is_complete=True)
+        draft = Draft(target, self.name, is_complete=True)
         draft.pieces = [block.text for block in message.content or [] if block.type == "text"]
+        if any(block.type == "tool_use" for block in message.content or []):
+            take_blocks(draft, as_object(answer.body).get("content"))
         _begin(draft, message)
         return draft.reply(answer)
 
@@ -182,24 +167,34 @@ class Anthropic(Dialect):
 
 
 class _Stream(StreamDecoder[_Event]):
-    __slots__ = ()
+    __slots__ = ("_blocks",)
+    _dialect = "anthropic"
     _read = _read_event
 
-    def _take(self, draft: Draft, event: _Event) -> None:
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._blocks = GrowingBlocks()
+
+    def _take(self, draft: Draft, event: _Event) -> bool:
         if event.type == "content_block_delta":
             if event.delta is not None and event.delta.type == "text_delta":
                 draft.pieces.append(event.delta.text)
-        else:
-            _take_frame(draft, event)
+                return False
+            return True
+        _take_frame(draft, event)
+        return event.type == "content_block_start"
+
+    def _more(self, draft: Draft, data: bytes) -> None:
+        self._blocks.take(read(READ_BLOCK, data), draft)
+
+    def _gather(self, draft: Draft) -> None:
+        self._blocks.gather(draft)
 
 
 def _take_frame(draft: Draft, event: _Event) -> None:
     """Handle everything but text: a stream has only a few of these."""
     if event.type == "message_start" and event.message is not None:
         _begin(draft, event.message)
-    elif event.type == "content_block_start" and event.content_block is not None:
-        if event.content_block.type == "text" and event.content_block.text:
-            draft.pieces.append(event.content_block.text)
     elif event.type == "message_delta":
         if event.delta is not None:
             _stop(draft, event.delta.stop_reason, event.delta.stop_details)

@@ -5,31 +5,29 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.errors import ReplyUnreadable, RequestRejected
 from llm_orc.net.bodies.sse import SseParser
-from llm_orc.net.text import is_blank, one_line, whole_text
-from llm_orc.providers.base import Reply, Target, Usage
-from llm_orc.providers.dialects.endings import COMPLETE, Meaning, Words, meaning_of, plain_word
+from llm_orc.net.text import one_line, whole_text
+from llm_orc.providers.dialects.draft import Draft
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.options.left_out import without_refused
 from llm_orc.providers.options.request import is_reserved, wire_options
-from llm_orc.providers.usage import believed, merged
 
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.base import ModelRequest, Reply, Target
     from llm_orc.providers.errors.failures import ProviderWords
 
 _Wire = TypeVar("_Wire")
 _EXCERPT = 160
+_TOOLS = frozenset({"tools", "functions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class WireRequest:
     """`path` is appended to the endpoint's base URL.
 
     `enforces`: it has the schema of the answer, or a JSON mode, in a field of its own. `is_wrapped`: the answer is
-    a property of an object.
+    a property of an object. `offers`: it has tools of ours.
     """
 
     path: str
@@ -45,112 +43,7 @@ class WireRequest:
     body: bytes
     enforces: bool = False
     is_wrapped: bool = False
-
-
-@dataclass(slots=True)
-class Draft:
-    """A reply under construction: whole replies and streams of every dialect are reduced to it."""
-
-    target: Target
-    pieces: list[str] = field(default_factory=list)
-    model: str = ""
-    usage: Usage = field(default_factory=Usage)
-    request_id: str = ""
-    stop: str = ""  # the provider's own stop reason
-    meaning: Meaning = "other"
-    refusal: str | None = None  # set: the model or a filter declined; its text, if any
-    is_complete: bool = False  # the answer is complete
-    is_over: bool = False  # and nothing that we need follows
-    _counted_at: int = 0  # the number of pieces at the last count
-
-    def count(self, usage: Usage) -> None:
-        """Take the provider's token counts so far."""
-        self.usage = merged(self.usage, usage)
-        if usage.output_tokens is not None:
-            self._counted_at = len(self.pieces)
-
-    def _final_usage(self) -> Usage:
-        """Return the usage; a count from before the end of the answer doesn't count."""
-        if self._counted_at < len(self.pieces):
-            return believed(replace(self.usage, output_tokens=None))
-        return believed(self.usage)
-
-    def ended(self, word: str | None, words: Words) -> None:
-        """Take the provider's stop reason, a `word` of its dialect's `words`."""
-        if not word:
-            return
-        self.is_complete = True
-        self.stop, self.meaning = word, meaning_of(word, words)
-        if self.meaning == "refusal" and self.refusal is None:
-            self.refusal = ""
-
-    def reply(self, answer: Answer) -> Reply:
-        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` if there is no visible text."""
-        if self.refusal is not None:
-            raise_refused(self.target, self.refusal or self.stop, answer.status)
-        if not self.is_complete:
-            why = f": {answer.broken}" if answer.broken else ""
-            raise ReplyCut(
-                f"the answer of {self.target} broke off before its end{why}",
-                hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
-                status=answer.status,
-            )
-        if self.meaning == "cut" or self.meaning == "tool":  # noqa: PLR1714 - mypy narrows so
-            raise _broke_off(self, answer.status)
-        if self.target.calls.only_completed and self.meaning not in COMPLETE:
-            raise _broke_off(self, answer.status)
-        text = whole_text("".join(self.pieces))
-        if is_blank(text):
-            raise _empty(self, answer.status)
-        stop_reason = "other" if self.meaning == "refusal" else self.meaning
-        return Reply(
-            text=text,
-            model=self.model or self.target.model,
-            usage=self._final_usage(),
-            stop_reason=stop_reason,
-            stop_word=plain_word(self.stop) if stop_reason == "other" else "",
-            request_id=answer.headers.get("request-id") or answer.headers.get("x-request-id") or self.request_id,
-        )
-
-
-def _empty(draft: Draft, status: int) -> ReplyUnreadable:
-    hint = "Ask again, or reword the prompt."
-    if draft.meaning == "max_tokens":
-        hint = "Raise `max_tokens`: reasoning used all of them."
-    because = f" (it stopped because of `{one_line(draft.stop, 40)}`)" if draft.stop else ""
-    return ReplyUnreadable(
-        f"{draft.target} returned an answer without any text{because}", hint=hint, status=status
-    )
-
-
-def _broke_off(draft: Draft, status: int) -> ReplyCut:
-    ended = f"it ended with `{plain_word(draft.stop)}`" if draft.stop else "it ended without a reason"
-    error = ReplyCut(
-        f"the answer of {draft.target} broke off: {ended}",
-        hint=_AFTER_CUT.get(draft.meaning)
-        or "Run it again; if it happens often, use another model (`fallback_model_profile`).",
-        status=status,
-    )
-    error.would_again = draft.meaning in _AFTER_CUT
-    return error
-
-
-# The same request would end so again.
-_AFTER_CUT: Mapping[Meaning, str] = {
-    "tool": "Remove tools from `options`: agents can't run any.",
-    "max_tokens": "Ask for less at once, or use another model (`fallback_model_profile`).",
-}
-
-
-def raise_refused(target: Target, why: str, status: int) -> NoReturn:
-    """Raise `ContentRefused`; `why` is the provider's text or code."""
-    said = one_line(why)
-    raise ContentRefused(
-        f"{target} declined to answer" + (f": {said}" if said else "."),
-        hint="Reword the prompt, or use another model (`fallback_model_profile`).",
-        status=status,
-        provider_message=said,
-    )
+    offers: bool = False
 
 
 class StreamDecoder(ABC, Generic[_Wire]):
@@ -158,13 +51,14 @@ class StreamDecoder(ABC, Generic[_Wire]):
 
     __slots__ = ("_draft", "_events", "_half", "_is_odd")
 
+    _dialect: ClassVar[DialectName]
     _read: ClassVar[msgspec.json.Decoder[Any]]  # of `_Wire`: a class variable can't say so
     _over: ClassVar[bytes] = b""
     """The event that marks the end, if it is not JSON."""
 
     def __init__(self, target: Target) -> None:
         self._events = SseParser()
-        self._draft = Draft(target)
+        self._draft = Draft(target, self._dialect)
         self._is_odd = False  # an event was malformed: its text may contain half a UTF-16 pair
         self._half = ""  # the first half of a pair; the second one may follow
 
@@ -184,7 +78,8 @@ class StreamDecoder(ABC, Generic[_Wire]):
                 except UNREADABLE:
                     self._take_odd(data)
                 else:
-                    take(draft, event)
+                    if take(draft, event):
+                        self._take_more(draft, data)
         return self._text_from(before)
 
     def close(self) -> str:
@@ -224,7 +119,14 @@ class StreamDecoder(ABC, Generic[_Wire]):
                 if isinstance(e, msgspec.ValidationError) and not one.lstrip().startswith(b"{"):
                     continue
                 raise unreadable(draft.target, data, e, 200) from e
-            self._take(draft, event)
+            if self._take(draft, event):
+                self._take_more(draft, one)
+
+    def _take_more(self, draft: Draft, data: bytes) -> None:
+        try:
+            self._more(draft, data)
+        except UNREADABLE as e:
+            raise unreadable(draft.target, data, e, 200) from e
 
     @property
     def is_over(self) -> bool:
@@ -233,11 +135,20 @@ class StreamDecoder(ABC, Generic[_Wire]):
 
     def finish(self, answer: Answer) -> Reply:
         """Return the whole reply; `answer` is the one whose body was fed. Raises like `Draft.reply`."""
+        self._gather(self._draft)
         return self._draft.reply(answer)
 
     @abstractmethod
-    def _take(self, draft: Draft, event: _Wire) -> None:
-        """Take one event: text goes to the end of `draft.pieces`."""
+    def _gather(self, draft: Draft) -> None:
+        """Fill in what is whole only at the end: the calls, and the turn as its provider wrote it."""
+
+    @abstractmethod
+    def _take(self, draft: Draft, event: _Wire) -> bool:
+        """Take one event: text goes to the end of `draft.pieces`. Return whether `_more` has to see it."""
+
+    @abstractmethod
+    def _more(self, draft: Draft, data: bytes) -> None:
+        """Take what an event has beside text, from its JSON: few have anything. Raises `UNREADABLE`."""
 
 
 class Dialect(ABC):
@@ -270,6 +181,11 @@ class Dialect(ABC):
         Which options are allowed is decided before a run; here only fields that we fill ourselves are refused.
         """
         for key, value in wire_options(options, self.name).items():
+            if key in _TOOLS and "tools" in body:
+                raise RequestRejected(
+                    f"`options.{key}` can't be set for {target} beside the agent's own tools",
+                    hint=f"Remove `{key}` from `options`, or `tools` from the agent.",
+                )
             if is_reserved(key, self.name):
                 raise RequestRejected(
                     f"`options.{key}` can't be set for {target}: llm-orc fills this field itself",

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.catalog.dialects import DIALECTS
-from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, wants_json
+from llm_orc.providers.dialects.answers.openai_chat import READ_TURN, ChatTurn
+from llm_orc.providers.dialects.dialect import Dialect, StreamDecoder, WireRequest, decode, wants_json
+from llm_orc.providers.dialects.draft import Draft
 from llm_orc.providers.dialects.endings import CHAT
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
+from llm_orc.providers.dialects.tolerant import read
+from llm_orc.providers.dialects.turns.openai_chat import messages_of, tools_of
 from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.options.request import limit_field
 from llm_orc.providers.structured.asked import NAME, asked_for
@@ -36,6 +40,7 @@ class _Part(msgspec.Struct):
 class _Message(msgspec.Struct, gc=False):
     content: str | list[_Part] | None = None
     refusal: str | None = None
+    tool_calls: list[msgspec.Raw] | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -64,7 +69,7 @@ class OpenAIChat(Dialect):
     name = "openai-chat"
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
-        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = messages_of(request, target)
         asked = asked_for(request, target, self.name, "response_format")
         system = asked.system_prompt
         if wants_json(request):  # JSON mode is refused unless a message says the word
@@ -83,16 +88,22 @@ class OpenAIChat(Dialect):
             body["response_format"] = {"type": "json_schema", "json_schema": named}
         elif request.json_output and request.schema is None:
             body["response_format"] = {"type": "json_object"}
+        if request.tools:
+            body["tools"] = tools_of(request.tools)
         if stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         sent = self.merge(body, request.options, target)
-        return WireRequest("/chat/completions", _HEADERS, sent, "response_format" in body, asked.is_wrapped)
+        enforces = "response_format" in body
+        return WireRequest("/chat/completions", _HEADERS, sent, enforces, asked.is_wrapped, bool(request.tools))
 
     def read(self, answer: Answer, target: Target) -> Reply:
         completion = decode(_read, answer, target)
-        draft = Draft(target)
+        draft = Draft(target, self.name)
         _take_completion(draft, completion)
+        turn = ChatTurn()
+        turn.take(decode(READ_TURN, answer, target))
+        turn.gather(draft)
         draft.is_complete = True
         return draft.reply(answer)
 
@@ -104,22 +115,37 @@ class OpenAIChat(Dialect):
 
 
 class _Stream(StreamDecoder[_Completion]):
-    __slots__ = ()
+    __slots__ = ("_turn",)
+    _dialect = "openai-chat"
     _read = _read
     # A finish reason ends the answer, but its usage comes after that.
     _over = b"[DONE]"
 
-    def _take(self, draft: Draft, event: _Completion) -> None:
-        _take_completion(draft, event)
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._turn = ChatTurn()
+
+    def _take(self, draft: Draft, event: _Completion) -> bool:
+        return _take_completion(draft, event)
+
+    def _more(self, draft: Draft, data: bytes) -> None:
+        self._turn.take(read(READ_TURN, data))
+
+    def _gather(self, draft: Draft) -> None:
+        self._turn.gather(draft)
 
 
-def _take_completion(draft: Draft, completion: _Completion) -> None:
+def _take_completion(draft: Draft, completion: _Completion) -> bool:
+    has_more = False
     if completion.choices:
         choice = completion.choices[0]
         message = choice.delta or choice.message
         if message is not None:
             if message.content:
                 _take_content(draft, message.content)
+                has_more = bool(message.tool_calls)
+            else:  # reasoning, or a call
+                has_more = True
             if message.refusal is not None:
                 draft.refusal = (draft.refusal or "") + message.refusal
         draft.ended(choice.finish_reason, CHAT)
@@ -133,6 +159,7 @@ def _take_completion(draft: Draft, completion: _Completion) -> None:
     if not draft.model:
         draft.model = completion.model or ""
         draft.request_id = completion.id or ""
+    return has_more
 
 
 def _take_content(draft: Draft, content: str | list[_Part]) -> None:

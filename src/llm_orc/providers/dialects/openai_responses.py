@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from llm_orc.catalog.dialects import DIALECTS
-from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode
+from llm_orc.providers.dialects.answers.openai_responses import ITEM_EVENTS, READ_ITEM, GrowingItems, take_items
+from llm_orc.providers.dialects.dialect import Dialect, StreamDecoder, WireRequest, decode
+from llm_orc.providers.dialects.draft import Draft
 from llm_orc.providers.dialects.endings import RESPONSES
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
+from llm_orc.providers.dialects.tolerant import as_object, read
+from llm_orc.providers.dialects.turns.openai_responses import items_of, tools_of
 from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.structured.asked import NAME, asked_for
 from llm_orc.providers.usage import count_in, counted, fields_of, plain_value
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.base import ModelRequest, Reply, Target, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_NO_REASONING = re.compile(r"gpt-[34]|chatgpt-4")  # models that would refuse to be asked for it
 _ENDS = frozenset(f"response.{word}" for word in ("completed", "incomplete", "failed", "cancelled"))
 
 
@@ -51,6 +57,10 @@ class _Response(msgspec.Struct):
     incomplete_details: _Incomplete | None = None
     error: OpenAIError | None = None
 
+    def has_calls(self) -> bool:
+        """Whether there is a call of a tool among the items."""
+        return any(item.type == "function_call" for item in self.output or [])
+
 
 class _Event(msgspec.Struct, gc=False):
     type: str = ""
@@ -70,7 +80,7 @@ class OpenAIResponses(Dialect):
     name = "openai-responses"
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
-        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = items_of(request, target)
         asked = asked_for(request, target, self.name, "text")
         is_json_mode = request.json_output and request.schema is None
         if is_json_mode and not any("json" in m.content.lower() for m in request.messages):
@@ -79,10 +89,10 @@ class OpenAIResponses(Dialect):
         body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
         if asked.system_prompt:
             body["instructions"] = asked.system_prompt
-        takes_key = target.calls.caches_by_key or target.provider == DIALECTS[self.name].author
-        if request.conversation is not None and takes_key:
-            # Routes the turns of one conversation to the machine that has its prefix in the cache.
-            body["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
+        if request.tools:
+            body["tools"] = tools_of(request.tools)
+        if target.calls.caches_by_key or target.provider == DIALECTS[self.name].author:
+            body |= _of_openai(request, target)
         if request.max_tokens is not None:
             body["max_output_tokens"] = request.max_tokens
         if request.temperature is not None:
@@ -96,12 +106,14 @@ class OpenAIResponses(Dialect):
         if stream:
             body["stream"] = True
         sent = self.merge(body, request.options, target)
-        return WireRequest("/responses", _HEADERS, sent, "text" in body, asked.is_wrapped)
+        return WireRequest("/responses", _HEADERS, sent, "text" in body, asked.is_wrapped, bool(request.tools))
 
     def read(self, answer: Answer, target: Target) -> Reply:
         response = decode(_read_response, answer, target)
-        draft = Draft(target)
+        draft = Draft(target, self.name)
         _finish(draft, response, response.status)
+        if response.has_calls():
+            take_items(draft, as_object(answer.body).get("output"))
         return draft.reply(answer)
 
     def decoder(self, target: Target) -> StreamDecoder[_Event]:
@@ -111,11 +123,28 @@ class OpenAIResponses(Dialect):
         return error_words(body)
 
 
+def _of_openai(request: ModelRequest, target: Target) -> dict[str, JsonValue]:
+    """Return the fields that other servers may refuse."""
+    fields: dict[str, JsonValue] = {}
+    if request.tools and not _NO_REASONING.search(target.model):
+        # Nothing is stored at the provider, so the model's reasoning goes back to it with the results.
+        fields["include"] = ["reasoning.encrypted_content"]
+    if request.conversation is not None:
+        # Routes the turns of one conversation to the machine that has its prefix in the cache.
+        fields["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
+    return fields
+
+
 class _Stream(StreamDecoder[_Event]):
-    __slots__ = ()
+    __slots__ = ("_items",)
+    _dialect = "openai-responses"
     _read = _read_event
 
-    def _take(self, draft: Draft, event: _Event) -> None:
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._items = GrowingItems()
+
+    def _take(self, draft: Draft, event: _Event) -> bool:
         if event.type == "response.output_text.delta":
             if isinstance(event.delta, str):
                 draft.pieces.append(event.delta)
@@ -127,9 +156,19 @@ class _Stream(StreamDecoder[_Event]):
             end = event.type.removeprefix("response.")  # the event and the status must both say `completed`
             _finish(draft, response, (response.status or end) if end == "completed" else end)
             draft.is_over = True
+            return response.has_calls()
         elif event.type == "error":
             error = event.error or OpenAIError(message=event.message, code=event.code, param=event.param)
             raise from_status(error.status(), error.words(), draft.target, {})
+        else:
+            return event.type in ITEM_EVENTS
+        return False
+
+    def _more(self, draft: Draft, data: bytes) -> None:
+        self._items.take(read(READ_ITEM, data))
+
+    def _gather(self, draft: Draft) -> None:
+        self._items.gather(draft)
 
 
 def _finish(draft: Draft, response: _Response, status: str | None) -> None:

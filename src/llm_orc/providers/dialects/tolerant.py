@@ -23,7 +23,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MOST_LEFT_OUT = 200
 _MOST_WORK = 10_000_000  # bytes that are processed again, because each attempt starts over
 _LONGEST_INTEGER = 18  # digits; a longer number counts nothing real
-# The paths of the answer's text and of its containers.
+# The paths of the answer's text and calls, and of their containers.
 _NEEDED = frozenset(
     (
         "choices",
@@ -36,6 +36,13 @@ _NEEDED = frozenset(
         "output",
         "response",
         "content_block",
+        "tool_calls",
+        "function",
+        "name",
+        "arguments",
+        "partial_json",
+        "item",
+        "functionCall",
     )
 )
 _NOT_TEXT = frozenset(("error", "usage", "usageMetadata", "promptFeedback"))
@@ -50,6 +57,15 @@ def read(decoder: msgspec.json.Decoder[_Wire], data: bytes) -> _Wire:
         return decoder.decode(data)
     except UNREADABLE:
         return _convert(_loads(data), decoder.type, max(3, min(_MOST_LEFT_OUT, _MOST_WORK // (len(data) + 1))))
+
+
+def as_object(data: bytes) -> dict[str, JsonValue]:
+    """Return an object as it was written, with the fields that we don't know; empty if `data` is none."""
+    try:
+        value: JsonValue = msgspec.json.decode(data)
+    except UNREADABLE:
+        value = _loads(data)
+    return value if isinstance(value, dict) else {}
 
 
 def _loads(data: bytes) -> JsonValue:

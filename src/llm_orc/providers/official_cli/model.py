@@ -13,6 +13,7 @@ from llm_orc.errors import (
     ReplyCut,
     ReplyTimedOut,
     ReplyUnreadable,
+    RequestRejected,
     ToolAttempted,
 )
 from llm_orc.net.text import is_blank
@@ -49,6 +50,7 @@ class OfficialCliModel(ModelInterface):
         self._max_retries, self._stream = max_retries, stream
 
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
+        self._refuse_what_it_cannot_take(request)
         attempt = 1
         while True:
             try:
@@ -128,6 +130,17 @@ class OfficialCliModel(ModelInterface):
             await self._pool.rest(request.conversation, session)
         else:
             self._pool.dismiss(session, gently=answered.may_go_on and not keeps)
+
+    def _refuse_what_it_cannot_take(self, request: ModelRequest) -> None:
+        """Nothing that an agent names is left out silently."""
+        what = "call the tools of an agent" if request.tools else ""
+        if not what and any(message.attachments for message in request.messages):
+            what = "be given files"
+        if what:
+            raise RequestRejected(
+                f"{self._target} can't {what}, as it is an official CLI",
+                hint="Nothing was sent. Use a model that is called with a key or a sign-in.",
+            )
 
     def _refuse_blank(self, answered: Answered) -> None:
         if is_blank(answered.text):

@@ -37,11 +37,16 @@ def asked_for(request: ModelRequest, target: Target, dialect: DialectName, field
         return Asked(request.system_prompt)
     subset = SUBSETS[dialect]
     is_old = subset.not_models.search(target.model.rpartition("/")[2]) is not None
-    refuses = is_old or field in target.calls.leave_out
+    refuses = is_old or field in target.calls.leave_out or refuses_with_tools(request, target, dialect)
     sent = None if request.schema_in_words or refuses else _sent(json.dumps(request.schema), dialect)
     if sent is None:
         return Asked(with_schema(request.system_prompt, request.schema))
     return Asked(request.system_prompt, sent.schema, sent.is_wrapped)
+
+
+def refuses_with_tools(request: ModelRequest, target: Target, dialect: DialectName) -> bool:
+    """Whether the request offers tools, and the model takes either them or the form of its answer."""
+    return bool(request.tools) and SUBSETS[dialect].not_with_tools.search(target.model) is not None
 
 
 @lru_cache(maxsize=256)

@@ -27,7 +27,8 @@ class Subset:
     `is_closed`: an object has the named properties and no others. `all_required`: each of them has to be there, so
     that one that may be missing can be null instead. `one_value`: the name of the keyword for "one of these".
     `literals_have_types`: a schema with `enum` has a `type` too. `recursive`: how a schema may refer to itself.
-    `not_models` are the names of models that don't take a schema.
+    `not_models` are the names of models that don't take a schema, `not_with_tools` of those that take none beside
+    tools.
     """
 
     keywords: Mapping[str, frozenset[str]]
@@ -40,6 +41,7 @@ class Subset:
     takes_tuples: bool = False
     least_items: frozenset[int] | None = None  # the values of `minItems` that it takes; None: any
     not_models: re.Pattern[str] = field(default=re.compile(r"(?!)"), compare=False)
+    not_with_tools: re.Pattern[str] = field(default=re.compile(r"(?!)"), compare=False)
     most_properties: int = 5_000
     most_levels: int = 100
     most_optional: int = 10_000  # properties that need not be there
@@ -101,5 +103,6 @@ SUBSETS: Mapping[DialectName, Subset] = {
         needs_object=False,
         takes_tuples=True,
         not_models=re.compile(r"gemini-(?:1|pro)|gemma"),
+        not_with_tools=re.compile(r"gemini-[12]\b"),
     ),
 }
