@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.work import ModelRef, ModelWork
     from llm_orc.app.api import answer_approval, load_ensemble, open_runtime, run, run_sync
     from llm_orc.app.conversations.open import OpenConversation, open_conversation
+    from llm_orc.app.files.given import FileData
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.auth.access import Access, Billing
     from llm_orc.engine.events import RunEvent
@@ -68,6 +69,7 @@ _HOME_OF = {
     "Billing": "auth.access",
     "LlmOrcError": "errors",
     "InputError": "errors",
+    "FileData": "app.files.given",
     "InputSpec": "agents.inputs.spec",
     "EnsembleError": "errors",
     "SettingsError": "errors",
@@ -88,6 +90,7 @@ __all__ = [
     "Ensemble",
     "EnsembleError",
     "EnsembleWork",
+    "FileData",
     "InputError",
     "InputSpec",
     "LlmOrcError",

@@ -67,6 +67,7 @@ def test_turns_of_chats_in_a_file_of_an_earlier_release_are_known_as_such(journa
         for index in ("kind", "ensemble", "status"):
             connection.execute(f"DROP INDEX runs_by_{index}")
         connection.execute("ALTER TABLE runs DROP COLUMN run_kind")
+        connection.execute("DROP TABLE run_files")
         connection.execute("PRAGMA user_version = 2")
     connection.close()
 

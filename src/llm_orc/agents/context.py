@@ -48,6 +48,9 @@ class AgentContext:
         """
         turn = self.turn
         if after or observer is not None:
+            if after and turn.files:  # they went with the prompt that the turn began with
+                after = (replace(after[0], files=turn.files), *after[1:])
+                turn = replace(turn, files=())
             turn = replace(turn, history=(*turn.history, *after), observer=observer or turn.observer)
         if prompt is not None or model:
             turn = replace(turn, prompt=turn.prompt if prompt is None else prompt, model=model)
@@ -63,12 +66,14 @@ class AgentContext:
     ) -> ChildResult:
         """Run one of the graphs that its kind names as `children`, on a task and inputs of its own.
 
-        `at` is the path that its agents are put below, where it runs more than once (`agents.path.item_of`);
-        None: the agent's own. `of_round`: see there. Failures of its agents are in the result, not raised.
+        The files of the agent's turn come with its task. `at` is the path that its agents are put below, where it
+        runs more than once (`agents.path.item_of`); None: the agent's own. `of_round`: see there. Failures of its
+        agents are in the result, not raised.
         """
         if self.turn.children is None:
             raise InternalError(f"nothing can run within agent `{self.turn.path}`")
-        return await self.turn.children.run(child, task, at or self.turn.path, inputs, of_round)
+        files = self.turn.files  # those of the task
+        return await self.turn.children.run(child, task, at or self.turn.path, inputs, of_round, files=files)
 
     async def ask(self, question: Question) -> Answer:
         """Ask a person. The slot of the agent is free meanwhile. Raises `WaitsForPerson`, `ApprovalExpired`."""

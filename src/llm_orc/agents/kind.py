@@ -100,7 +100,7 @@ class Kind:
     filled-in texts, for a key that takes `cache`; None: it is always done anew.
     `problems` are what is wrong with the work of the agent of this name, whoever wrote it.
     `answer_schema` is what its answers satisfy, if that is declared; `gives_childs_answer`: its answer is that of
-    the child which runs.
+    the child which runs. `takes_attachments`: its agents may say which files go with what they are asked.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
     of conditions and references. `prompt` makes what work of
     this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
@@ -130,6 +130,7 @@ class Kind:
     answer_schema: Callable[[Any], Schema | None] = lambda _work: None
     gives_childs_answer: bool = False
     problems: Callable[[str, Any], Iterable[SpecProblem]] = lambda _agent, _work: ()
+    takes_attachments: bool = True
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None
     limit_s: float | None = None

@@ -89,6 +89,7 @@ class AgentSpec:
     input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
     fan_out: FanOut | None = None  # None: it runs once
     samples: Samples | None = None  # None: it, or each of its items, is asked once
+    attachments: tuple[str, ...] | None = None  # references to files, or paths; None: those of a task that it sees
 
     @property
     def saves(self) -> bool:

@@ -14,6 +14,7 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Message, ReplyObserver
+from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import ModelCall
@@ -170,6 +171,8 @@ class ChildRunner(Protocol):
         at: AgentPath,
         inputs: Mapping[str, JsonValue] | None = None,
         of_round: RoundValues = NO_ROUND,
+        *,
+        files: tuple[FileRef, ...] = (),
     ) -> ChildResult:
         """See `agents.context.AgentContext.run_child`."""
         ...
@@ -197,6 +200,7 @@ class AgentTurn:
     shared: int = 0  # characters that its prompt begins with as others do that are asked now
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
     ask_person: AskPerson | None = None  # asks for this agent alone; None: whoever calls it knows how
+    files: tuple[FileRef, ...] = ()  # those that go with the prompt
     is_aside: bool = False  # what is asked is no answer of the agent, such as a summary: its schema doesn't count
 
 

@@ -8,6 +8,8 @@ from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.approvals.answers import GivenAnswer
+from llm_orc.app.files.given import GivenFiles, take, take_inputs
+from llm_orc.app.files.read import FileReader
 from llm_orc.app.history.approvals import answer_run
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.nested import complete
@@ -22,12 +24,12 @@ from llm_orc.net.event_loop import in_event_loop, run_to_end
 from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     from llm_orc.agents.spec import WhenFull
+    from llm_orc.app.files.given import FileLike, InputValue
     from llm_orc.engine.events import RunEvent
-    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.results import RunResult
 
 _AWAIT_RUN = (
@@ -62,13 +64,16 @@ async def run(
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
     runtime: Runtime | None = None,
-    inputs: Mapping[str, JsonValue] | None = None,
+    inputs: Mapping[str, InputValue] | None = None,
+    attachments: Sequence[FileLike] = (),
 ) -> RunResult:
     """Run an ensemble on `task` (default: its `default_task`) and return the results of all agents.
 
-    `inputs` are the values of its declared inputs; those with a default may be left out. `model` takes the place
-    of the ensemble's with every agent, and `agent_models` with single ones by their names: each is a profile, a
-    provider, `PROVIDER/MODEL` or a model's name. `on_event` gets each event as it happens, text deltas included.
+    `inputs` are the values of its declared inputs; those with a default may be left out. That of a file is a path
+    or `FileData`, that of files a list of them, or a folder. `attachments` are files that go with the task.
+    `model` takes the place of the ensemble's with every agent, and `agent_models` with single ones by their names:
+    each is a profile, a provider, `PROVIDER/MODEL` or a model's name. `on_event` gets each event as it happens,
+    text deltas included.
     `record` False keeps nothing; None is as the settings say. `rehearse` asks the sandbox instead of models. A
     failed agent is in the result, not raised; what is raised, an `LlmOrcError`, was found before anything was
     spent. With a `conversation` the agents are told what was said in it before, and `when_full` says what to do
@@ -83,6 +88,9 @@ async def run(
         ensemble = complete(app, ensemble)
     else:
         ensemble = find_ensemble(app, str(ensemble), models=models)
+    reader = FileReader(app)
+    values = take_inputs(ensemble, inputs or {}, reader)
+    files = tuple(take(one, reader, "`attachments`") for one in attachments)
     options = RunOptions(
         task,
         RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
@@ -90,8 +98,9 @@ async def run(
         rehearse=rehearse,
         record=record,
         conversation=ConversationOptions(conversation, when_full=when_full),
-        inputs=inputs or {},
+        inputs=values,
         models=models,
+        given=GivenFiles(files, reader.contents),
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
@@ -156,7 +165,8 @@ def run_sync(
     conversation: str | None = None,
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
-    inputs: Mapping[str, JsonValue] | None = None,
+    inputs: Mapping[str, InputValue] | None = None,
+    attachments: Sequence[FileLike] = (),
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
     if in_event_loop():
@@ -179,5 +189,6 @@ def run_sync(
             when_full=when_full,
             on_event=on_event,
             inputs=inputs,
+            attachments=attachments,
         )
     )

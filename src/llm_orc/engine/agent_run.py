@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.attachments.attached import files_for
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.render import fill_in_plainly
@@ -76,6 +77,7 @@ class AgentRun:
         is_asked = not spec.repeats  # else it is asked in turns within this one
         texts = filled_in(spec, self.scope) if is_asked else {}
         prompt = prompt_for(spec, texts, self.scope) if is_asked else ""
+        files = files_for(spec, self.scope) if is_asked else ()
         saved_as = self._saved_as()
         turn = AgentTurn(
             path,
@@ -88,6 +90,7 @@ class AgentRun:
             without=self.without,
             shared=len(self.beginning) if prompt.startswith(self.beginning) else 0,
             scope=self.scope,
+            files=files,
         )
         output = await shared.call(turn)
         if output.stands_in != self.stands_in:

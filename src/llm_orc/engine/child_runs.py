@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.parts import FileRef
 
 
 class ChildRuns:
@@ -62,6 +63,8 @@ class ChildRuns:
         at: AgentPath,
         inputs: Mapping[str, JsonValue] | None = None,
         of_round: RoundValues = NO_ROUND,
+        *,
+        files: tuple[FileRef, ...] = (),
     ) -> ChildResult:
         """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards.
 
@@ -70,7 +73,7 @@ class ChildRuns:
         plan = self._plans.get(child)
         if plan is None:
             raise InternalError(f"nothing within agent `{at}` is called `{child}`")
-        execution = Execution(plan, task, self._shared, at, inputs=inputs or {}, of_round=of_round)
+        execution = Execution(plan, task, self._shared, at, inputs=inputs or {}, of_round=of_round, files=files)
         slots = self._shared.slots
         self._under_way += 1
         if self._under_way == 1:

@@ -12,6 +12,7 @@ from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.parts import FileRef
 
 Limited = Literal["cost", "calls"]
 SkipReason = Literal["dependency", "condition"]
@@ -54,6 +55,7 @@ class RunStarted:
     answer: str = ""  # the agent whose answer is that of the ensemble; earlier releases did not say
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
+    files: tuple[FileRef, ...] = ()  # those that came with the task
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import NamedModel
+from llm_orc.agents.files.access import NO_FILES, FileAccess
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import top_of
 from llm_orc.dataclass import dataclass
@@ -21,6 +22,7 @@ from llm_orc.engine.shared import SaveAnswer, Shared
 from llm_orc.engine.slots import Slots
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
     from llm_orc.agents.turn import CallAgent
@@ -46,6 +48,8 @@ class RunStart:
     fails_when: str | None = None  # the condition under which a completed run fails
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)
     saver: SaveAnswer | None = None  # None: no answer is written to a file
+    task_files: tuple[FileRef, ...] = ()  # those that came with the task
+    files: FileAccess = NO_FILES  # reads what the files of the run contain
 
 
 async def execute(
@@ -79,8 +83,9 @@ async def execute(
         start.before,
         start.sandbox,
         start.saver,
+        start.files,
     )
-    execution = Execution(plan, start.task, shared, inputs=start.inputs)
+    execution = Execution(plan, start.task, shared, inputs=start.inputs, files=start.task_files)
     began = clock.monotonic()
     sink.post(
         RunStarted(
@@ -96,6 +101,7 @@ async def execute(
             answer=plan.answer,
             inputs=start.inputs,
             named_models=start.named_models,
+            files=start.task_files,
         )
     )
     limit = asyncio.timeout(timeout_s)

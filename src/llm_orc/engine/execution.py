@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.shared import Shared
     from llm_orc.engine.slots import HeldSlot
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.parts import FileRef
 
 
 class Execution:
@@ -45,6 +46,7 @@ class Execution:
         *,
         inputs: Mapping[str, JsonValue],
         of_round: RoundValues = NO_ROUND,
+        files: tuple[FileRef, ...] = (),
     ) -> None:
         self._plan, self._task, self._shared = plan, task, shared
         self._sink, self._clock, self._slots = shared.sink, shared.clock, shared.slots
@@ -78,6 +80,8 @@ class Execution:
             local=of_round.local,
             last=of_round.last,
             around=of_round.around,
+            task_files=files,
+            files=shared.files,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.files.access import NO_FILES, FileAccess
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.turn import CallAgent, ChildRunner
 from llm_orc.dataclass import dataclass
@@ -55,3 +56,4 @@ class Shared:
     before: Before = Before()
     is_rehearsal: bool = False
     saver: SaveAnswer | None = None  # None: nothing is written
+    files: FileAccess = NO_FILES

@@ -49,6 +49,23 @@ def ensemble_name(value: JsonValue) -> str:
     return name
 
 
+@field_type(
+    {
+        "anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "array", "items": {"type": "string", "minLength": 1}},
+            {"type": "null"},
+        ]
+    },
+    "a list of files",
+)
+def attachments(value: JsonValue) -> tuple[str, ...] | None:
+    """References and paths; one alone needs no list."""
+    if value is None:
+        return None
+    return tuple(non_empty_text(one) for one in (value if isinstance(value, list) else [value]))
+
+
 _REQUIRES = ("all", "any", "none")
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from llm_orc.agents.repeats.fields import fan_out, samples, vote
 from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
-from llm_orc.ensembles.field_types import agent_name, cache_use, dependencies, ensemble_name, requires
+from llm_orc.ensembles.field_types import agent_name, attachments, cache_use, dependencies, ensemble_name, requires
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.duration import duration
 from llm_orc.settings.field import Field, Fields
@@ -152,6 +152,15 @@ FRAME_FIELDS: Fields = {
         " project's ensemble writes nothing: its runs are refused.",
         "runs",
         default_text="it is only in the result",
+        is_prose=True,
+    ),
+    "attachments": Field(
+        attachments,
+        "The files that go with what it is asked: references to inputs of the type `file` or `files`, to the item"
+        " of a `fan_out` over such a list, or to `${task.files}`, or paths of files below the folder of this one"
+        " or of its project. `[]`: none.",
+        "counts",
+        default_text="the files of the task, if it sees the task",
         is_prose=True,
     ),
     "sees": Field(

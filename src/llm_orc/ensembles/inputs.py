@@ -127,6 +127,8 @@ def _with_values(
     spec = InputSpec(plain.name, plain.type, plain.description, tuple(allowed))
     if "default" not in values:
         return spec
+    if plain.type == "file" and values["default"] is None:  # none is given then
+        return InputSpec(spec.name, spec.type, spec.description, is_required=False)
     try:
         default = value_of(spec, values["default"])
     except WrongInput as e:

@@ -50,6 +50,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
 │  ├─ ItemFailed              item_failed                       one item of an agent failed, or all of them
+│  ├─ FileMissing             file_missing                      a file of the run is not stored any more
 │  ├─ SaveFailed              save_failed                       the file of an agent's answer can't be written
 │  ├─ RoundFailed             round_failed                      a round of a loop has no answer
 │  ├─ LoopExhausted           loop_exhausted                    the condition of a loop never held
@@ -125,6 +126,7 @@ from llm_orc.errors.run import (
     ConversationNotFound,
     DispatchWithoutTarget,
     EnsembleWithoutAnswer,
+    FileMissing,
     ItemFailed,
     ItemsUnusable,
     LoopExhausted,
@@ -167,6 +169,7 @@ __all__ = [
     "EnsembleInvalid",
     "EnsembleNotFound",
     "EnsembleWithoutAnswer",
+    "FileMissing",
     "InputError",
     "InternalError",
     "ItemFailed",

@@ -63,6 +63,12 @@ class ItemFailed(RunError):
     code = "item_failed"
 
 
+class FileMissing(RunError):
+    """A file that the run was given is not stored any more."""
+
+    code = "file_missing"
+
+
 class SaveFailed(RunError):
     """The file of an agent's answer (`save_as`) can't be written. The answer is kept in the record."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.parts import Attachment, OwnBlocks, ToolAnswer, ToolCall, ToolOffer
+from llm_orc.providers.parts import Attachment, FileRef, OwnBlocks, ToolAnswer, ToolCall, ToolOffer
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -41,7 +41,8 @@ class Message:
 
     `calls` are those that the model asked for in its turn, after its text, and `own` is that turn as its provider
     wrote it. `results` are what a user's turn begins with: the answers to all calls of the turn before.
-    `attachments` go before the text of a user's turn.
+    `attachments` go before the text of a user's turn. `files` are those that
+    have not been read: they become attachments before a model is called.
     """
 
     role: Role
@@ -51,6 +52,7 @@ class Message:
     results: tuple[ToolAnswer, ...] = ()
     own: OwnBlocks | None = field(default=None, compare=False)
     attachments: tuple[Attachment, ...] = ()
+    files: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,16 @@ class OwnBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file by its content. `name` has no folder, `media_type` is like `image/png`, `size` in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that goes with a turn. `data` are its bytes, `media_type` what they are, such as `image/png`."""
 

@@ -56,6 +56,13 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_ensemble ON runs (ensemble, run_kind, started_at);
     CREATE INDEX runs_by_status ON runs (status, run_kind, started_at)
     """,
+    """
+    CREATE TABLE run_files (
+        run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (run, sha256)
+    ) STRICT
+    """,
 )
 
 
@@ -70,6 +77,7 @@ class NewRun:
     sandbox: bool
     recipe: bytes
     kind: RunKind = "ensemble"
+    files: tuple[str, ...] = ()  # the contents that its recipe refers to, by SHA-256
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,11 @@ class Journal:
             " VALUES (?, ?, ?, 'open', ?, ?, ?, ?)",
             [run.run_id, run.ensemble, run.started_at, run.agents, run.sandbox, run.recipe, run.kind],
         )
+        for sha256 in run.files:
+            self._change(
+                "INSERT INTO run_files (run, sha256) SELECT number, ? FROM runs WHERE run_id = ?",
+                [sha256, run.run_id],
+            )
 
     def go_on(self, run_id: str, recipe: bytes) -> None:
         """Reopen a stopped run, with its new recipe. Raises `StorageError`."""
@@ -341,6 +354,10 @@ class Journal:
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
         return deleted
+
+    def files(self) -> set[str]:
+        """Return the contents that runs refer to, by SHA-256."""
+        return {sha256 for (sha256,) in self._read("SELECT DISTINCT sha256 FROM run_files")}
 
     def older_than(self, before: float, now: float) -> list[str]:
         """Return the ids of ended runs that started before `before` (Unix seconds)."""

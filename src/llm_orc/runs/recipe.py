@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.agents.choice import ModelChoice, NamedModel
+from llm_orc.agents.files.ref import files_of
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import literal
@@ -20,6 +21,7 @@ from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.parts import FileRef
 from llm_orc.runs.filter import RunFilter
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.state import RunState
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.filter import RunKind
     from llm_orc.runs.journal import Journal
 
+FILE_TYPES = ("file", "files")
 LAST = "last"  # the name of a run
 
 
@@ -57,6 +60,23 @@ class Recipe:
     input_columns: Mapping[str, str] = field(
         default_factory=dict
     )  # in a batch: the columns that rows' inputs have
+    files: tuple[FileRef, ...] = ()  # those that came with the task
+    named_files: Mapping[str, FileRef] = field(default_factory=dict)  # those that the ensemble names, by path
+
+    @property
+    def all_files(self) -> tuple[FileRef, ...]:
+        """Every file that the run may read, each content once."""
+        given = [
+            *self.files,
+            *self.named_files.values(),
+            *(
+                one
+                for spec in self.ensemble.inputs
+                if spec.type in FILE_TYPES
+                for one in files_of(self.inputs.get(spec.name)) or ()
+            ),
+        ]
+        return tuple({one.sha256: one for one in given}.values())
 
     @property
     def named_models(self) -> dict[str, NamedModel]:
@@ -126,7 +146,7 @@ def identity_of(recipe: Recipe) -> bytes:
     del values["plans"]
     del values["caching"]
     del values["agreed"]
-    for key in ("inputs", "input_columns"):
+    for key in ("inputs", "input_columns", "files", "named_files"):
         if not values[key]:
             del values[key]
     ensemble = values["ensemble"]
@@ -142,7 +162,11 @@ def identity_of(recipe: Recipe) -> bytes:
 
 def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
     work = agent["work"]
-    agent = {key: value for key, value in agent.items() if key not in {"within_s", "cache"} or value is not None}
+    agent = {
+        key: value
+        for key, value in agent.items()
+        if key not in {"within_s", "cache", "attachments"} or value is not None
+    }
     if not isinstance(work, dict) or work["kind"] != MODEL.key:
         return agent
     flat = {**agent, **work}
@@ -199,7 +223,9 @@ _LATER_AGENT = {
     "samples": None,
     "within_s": None,
     "cache": None,
+    "attachments": None,
 }
+_LATER_FRAME = frozenset({"within_s", "cache", "attachments"})
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 
 

@@ -269,6 +269,12 @@ _RUN_FIELDS: Fields = {
         "lowers",
         default=_RUNS.max_cli_processes,
     ),
+    "max_file_mb": Field(
+        number(0, above=True),
+        "The largest file that a run is given, in MB (1,048,576 bytes).",
+        "lowers",
+        default=_RUNS.max_file_mb,
+    ),
 }
 
 _BATCH_FIELDS: Fields = {

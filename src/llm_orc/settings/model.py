@@ -201,6 +201,7 @@ class RunSettings:
     max_calls: int | None = None  # attempts that one run may send, over all accesses
     wait_for_plan: bool = False  # when it is used up, until it resets
     max_cli_processes: int = 8  # of official CLIs, alive at once
+    max_file_mb: float = 20.0  # of one file that a run is given
 
 
 @dataclass(frozen=True, slots=True)

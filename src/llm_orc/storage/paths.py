@@ -26,6 +26,11 @@ class Paths:
         return self.state / "runs.sqlite"
 
     @property
+    def files(self) -> Path:
+        """The contents of the files that runs and conversations were given."""
+        return self.state / "files"
+
+    @property
     def answers_database(self) -> Path:
         """What `cache` keeps."""
         return self.cache / "answers.sqlite"

@@ -60,4 +60,5 @@ APPROVAL = Kind(
     answers=_answers,
     answer_fields=_answer_fields,
     prompt=_message,
+    takes_attachments=False,
 )

@@ -49,6 +49,8 @@ _OF_INPUT: Mapping[str, frozenset[Type]] = {
     "boolean": frozenset({"true or false"}),
     "array": frozenset({"list"}),
     "object": frozenset({"mapping"}),
+    "file": frozenset({"mapping"}),
+    "files": frozenset({"list"}),
 }
 _OF_SCHEMA: Mapping[str, Type] = {
     "string": "text",

@@ -7,8 +7,8 @@ from typing import Literal
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
-InputType = Literal["string", "integer", "number", "boolean", "array", "object"]
-"""As in JSON Schema."""
+InputType = Literal["string", "integer", "number", "boolean", "array", "object", "file", "files"]
+"""As in JSON Schema; the value of a `file` is an `agents.files.ref.FileRef`, that of `files` a list of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.files.ref import as_json, as_names, file_of, files_of
 from llm_orc.errors import InputError
 from llm_orc.storage.suggest import did_you_mean
 
@@ -26,6 +27,18 @@ WORDS: Mapping[InputType, str] = {
     "boolean": "`true` or `false`",
     "array": "a JSON array",
     "object": "a JSON object",
+    "file": "a file",
+    "files": "a list of files",
+}
+
+
+_EXAMPLES: Mapping[InputType, str] = {
+    "string": "TEXT",
+    "boolean": "true|false",
+    "array": "JSON",
+    "object": "JSON",
+    "file": "FILE",
+    "files": "FOLDER",
 }
 
 
@@ -89,12 +102,14 @@ def example_of(spec: InputSpec) -> str:
     """Return what stands for a value in a command line, such as `NUMBER`."""
     if spec.enum:
         return "|".join(as_text(value) for value in spec.enum[:4])
-    return {"string": "TEXT", "boolean": "true|false", "array": "JSON", "object": "JSON"}.get(spec.type, "NUMBER")
+    return _EXAMPLES.get(spec.type, "NUMBER")
 
 
 def value_of(spec: InputSpec, value: JsonValue, *, from_text: bool = False) -> JsonValue:
     """Return the value as the input's type has it. Raises `WrongInput`."""
-    if from_text and isinstance(value, str) and spec.type != "string":
+    if value is None and spec.type == "file" and not spec.is_required:
+        return None
+    if from_text and isinstance(value, str) and spec.type not in {"string", "file", "files"}:
         value = _read(spec.type, value)
     value = _of_type(spec.type, value)
     if spec.enum and not any(_is_same(value, allowed) for allowed in spec.enum):
@@ -142,6 +157,10 @@ def _of_type(kind: InputType, value: JsonValue) -> JsonValue:
             return number
         case "string" | "boolean" | "array" | "object" if isinstance(value, _PYTHON[kind]):
             return value
+        case "file" if file_of(value) is not None:
+            return value
+        case "files" if (found := files_of(value)) is not None:
+            return [as_json(one) for one in found]
     raise WrongInput(f"{WORDS[kind]}, not `{_shown(value)}`")
 
 
@@ -151,5 +170,10 @@ def _shown(value: JsonValue) -> str:
 
 
 def as_text(value: JsonValue) -> str:
-    """Return the text that a value becomes in a prompt: a string as it is, everything else as JSON."""
+    """Return the text that a value becomes in a prompt: a string as it is, everything else as JSON.
+
+    A file is its name.
+    """
+    if isinstance(value, dict | list):
+        value = as_names(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

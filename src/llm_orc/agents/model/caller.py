@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.files.access import NO_FILES, FileAccess, with_attachments
 from llm_orc.agents.model.counted_attempts import counted
 from llm_orc.agents.model.plan_waits import MustWaitForPlan, refusing
 from llm_orc.agents.output import AgentOutput, ModelCall
@@ -60,16 +61,19 @@ class LlmCaller:
         waits: bool = False,
         waits_elsewhere: bool = False,
         within: Callable[[AgentPath], Sequence[Spending]] = lambda _agent: (),
+        files: FileAccess = NO_FILES,
     ) -> None:
         """`candidates` has at least one for each agent; if a budget limits the cost, each price is known.
 
         `within` returns the budgets that hold for an agent beside those for all.
 
-        `plans` None: the caller's own. `waits_elsewhere`: raise `MustWaitForPlan` instead of waiting here.
+        `files` reads what goes with a turn. `plans` None: the caller's own. `waits_elsewhere`: raise
+        `MustWaitForPlan` instead of waiting here.
         """
         self._candidates, self._budgets = candidates, tuple(budgets)
         self._plans, self._waits = plans or Plans(), waits
         self._waits_elsewhere, self._within = waits_elsewhere, within
+        self._files = files
         self._closed: dict[Access, LlmOrcError] = {}
 
     def with_budget(
@@ -84,6 +88,7 @@ class LlmCaller:
             candidates, (budget,), self._plans, waits=self._waits, waits_elsewhere=self._waits_elsewhere
         )
         caller._closed = self._closed
+        caller._files = self._files
         return caller
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
@@ -147,7 +152,7 @@ class LlmCaller:
             raise
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
-        request = _request(candidate.choice, turn)
+        request = _request(candidate.choice, turn, self._files)
         if budgets := (*self._budgets, *self._within(turn.path)):
             request = counted(request, candidate, turn.path, budgets)
         if is_paid_by_plan(candidate.access):
@@ -177,10 +182,10 @@ def _another_may_do_better(error: LlmOrcError) -> bool:
     return not isinstance(error, (RequestRejected, ContentRefused))
 
 
-def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
+def _request(choice: ModelChoice, turn: AgentTurn, files: FileAccess) -> ModelRequest:
     system_prompt = turn.texts.get("system_prompt", choice.system_prompt)
     return ModelRequest(
-        messages=alternating((*turn.history, Message("user", turn.prompt, system_prompt))),
+        messages=alternating(_messages(turn, system_prompt, files)),
         system_prompt=system_prompt,
         temperature=choice.temperature,
         max_tokens=choice.max_tokens,
@@ -190,6 +195,14 @@ def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
         conversation=turn.conversation,
         shared=0 if turn.history else turn.shared,
     )
+
+
+def _messages(turn: AgentTurn, system_prompt: str | None, files: FileAccess) -> list[Message]:
+    own = () if turn.is_aside else turn.files
+    return [
+        with_attachments(one, files)
+        for one in (*turn.history, Message("user", turn.prompt, system_prompt, files=own))
+    ]
 
 
 def schema_of(agent: AgentSpec) -> dict[str, JsonValue] | None:
@@ -203,7 +216,9 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
     for message in messages:
         if joined and joined[-1].role == message.role:
             before = joined.pop()
-            message = replace(message, content=f"{before.content}\n\n{message.content}")  # noqa: PLW2901
+            attached = (*before.attachments, *message.attachments)
+            content = f"{before.content}\n\n{message.content}"
+            message = replace(message, content=content, attachments=attached)  # noqa: PLW2901
         joined.append(message)
     return tuple(joined)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.agents.files.ref import FIELDS
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.references.syntax import LITERAL
 from llm_orc.dataclass import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Root = Literal["task", "inputs", "run", "agent", "local", "last"]
 ROUND = "round"  # the number of the round, from 1
 INDEX = "index"  # the number of an item, from 0
+TASK_FILES = "files"  # in `${task.files}`: those that came with the task
 _ELSEWHERE = {"item": "a fan-out", "index": "a fan-out", "last": "a loop", "round": "a loop"}
 
 
@@ -64,6 +66,8 @@ class Names:
     `last` are the agents that had a round before (None: there are no rounds), and `around` the names around a
     loop that are known to the agents in it too.
 
+    `files` are the local names that stand for files.
+
     `schema_of` returns what the answers of an agent satisfy, if that is declared.
     """
 
@@ -73,6 +77,7 @@ class Names:
     from_answers: frozenset[str] = frozenset()
     last: Collection[str] | None = None
     around: Names | None = None
+    files: frozenset[str] = frozenset()
     schema_of: Callable[[str], Schema | None] = field(default=lambda _agent: None, compare=False, repr=False)
 
     def resolve(self, reference: Reference) -> Target:
@@ -86,14 +91,14 @@ class Names:
                 f"Rename the agent: {listed} are taken in references.",
             )
         if first in self.local:
+            if first in self.files:
+                _check_file_field(reference, rest)
             return Target("local", first, tuple(rest), first in self.from_answers)
         if first == "last" and self.last is not None:
             return self._last(reference, rest)
         match first:
-            case "task" if rest:
-                raise UnknownName(f"`{reference}` names a field of the task, which is text", "Write `${task}`.")
             case "task":
-                return Target("task", "task", (), "task" in self.from_answers)
+                return self._task(reference, rest)
             case "run" if rest == ["id"]:
                 return Target("run", "id")
             case "run":
@@ -102,6 +107,17 @@ class Names:
                 return self._input(reference, rest)
             case _:
                 return self._agent(reference)
+
+    def _task(self, reference: Reference, rest: list[str]) -> Target:
+        if rest[:1] == [TASK_FILES]:
+            _check_field_of_files(reference, rest[1:])
+            return Target("task", TASK_FILES, tuple(rest[1:]))
+        if rest:
+            raise UnknownName(
+                f"`{reference}` names a field of the task, which is text",
+                "Write `${task}`. The files that came with it are `${task.files}`.",
+            )
+        return Target("task", "task", (), "task" in self.from_answers)
 
     def _input(self, reference: Reference, rest: list[str]) -> Target:
         if not self.inputs:
@@ -116,12 +132,30 @@ class Names:
             near = closest_names(rest[0], self.inputs) if rest else []
             hint = f"Did you mean `${{inputs.{near[0]}}}`?" if near else f"There are {listed}."
             raise UnknownName(f"`{reference}` is no input of this ensemble", hint)
-        if rest[1:] and spec.type not in {"object", "array"}:
+        if spec.type == "file":
+            _check_file_field(reference, rest[1:])
+        elif spec.type == "files":
+            _check_field_of_files(reference, rest[1:])
+        elif rest[1:] and spec.type not in {"object", "array"}:
             raise UnknownName(
                 f"`{reference}` names a field, but input `{spec.name}` is of the type `{spec.type}`",
                 f"Write `${{inputs.{spec.name}}}`, or declare it with `type: object`.",
             )
         return Target("inputs", spec.name, tuple(rest[1:]), f"inputs.{spec.name}" in self.from_answers)
+
+    def is_file(self, target: Target) -> bool:
+        """Return whether it is a file, or a list of files."""
+        if target.up:
+            return self.around is not None and self.around.is_file(replace(target, up=target.up - 1))
+        if target.root == "local":
+            return target.name in self.files and not target.path
+        is_list = (target.root, target.name) == ("task", TASK_FILES)
+        if target.root == "inputs":
+            kind = self.inputs[target.name].type
+            if kind == "file":
+                return not target.path
+            is_list = kind == "files"
+        return is_list and (not target.path or (len(target.path) == 1 and target.path[0].isdecimal()))
 
     def _check_field(self, reference: Reference, agent: str, path: Sequence[str]) -> None:
         schema = self.schema_of(agent) if path else None
@@ -180,3 +214,22 @@ def _longest(words: list[str], names: Collection[str]) -> tuple[str, tuple[str, 
         if name in names:
             return name, tuple(words[end:])
     return None
+
+
+def _check_file_field(reference: Reference, path: Sequence[str]) -> None:
+    """Raise `UnknownName` for what a file doesn't have."""
+    if not path or (len(path) == 1 and path[0] in FIELDS):
+        return
+    near = closest_names(path[0], FIELDS)
+    listed = ", ".join(f"`{name}`" for name in FIELDS)
+    hint = f"Did you mean `{near[0]}`?" if near and len(path) == 1 else f"A file has {listed}."
+    raise UnknownName(f"`{reference}` names `{'.'.join(path)}` of a file", hint)
+
+
+def _check_field_of_files(reference: Reference, path: Sequence[str]) -> None:
+    if path and not path[0].isdecimal():
+        raise UnknownName(
+            f"`{reference}` names `{path[0]}` of a list of files",
+            "One of them is a number after a dot, from 0; `fan_out` runs an agent over all.",
+        )
+    _check_file_field(reference, path[1:])

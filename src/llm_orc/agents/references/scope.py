@@ -7,12 +7,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.files.access import NO_FILES, FileAccess
+from llm_orc.agents.files.ref import as_json, file_of
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.references.names import Names, Target
+from llm_orc.agents.references.names import TASK_FILES, Names, Target
 from llm_orc.agents.references.syntax import Reference
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError, ReferenceWithoutValue
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
@@ -62,6 +65,8 @@ class Scope:
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
     last: Scope | None = None  # of the round before; None: this is the first
     around: Scope | None = None  # of the loop that these agents stand in
+    task_files: tuple[FileRef, ...] = ()  # those that came with the task
+    files: FileAccess = NO_FILES  # reads what files contain
 
     def find(self, reference: Reference) -> tuple[Scope, Target]:
         """Return what the reference stands for, and the scope that has its value.
@@ -94,17 +99,51 @@ class Scope:
         """Return the value of what `find` has found, of which this is the scope."""
         match target.root:
             case "task":
-                return self.task
+                return self._of_task(target, reference)
             case "run":
                 return self.run_id
             case "inputs":
-                return field_at(self.inputs[target.name], target.path, reference)
+                return self._given_or_said(self.inputs[target.name], target, reference)
             case "local":
-                return field_at(self.local[target.name], target.path, reference)
+                return self._given_or_said(self.local[target.name], target, reference)
             case "last":
                 return ""
             case "agent":
                 return self._of_agent(target, reference)
+
+    def _of_task(self, target: Target, reference: Reference) -> JsonValue:
+        if target.name != TASK_FILES:
+            return self.task
+        return self._given([as_json(one) for one in self.task_files], target.path, reference)
+
+    def _given_or_said(self, value: JsonValue, target: Target, reference: Reference) -> JsonValue:
+        """What an answer says is a file is none: only what the run was given is read."""
+        if target.is_tainted:
+            return field_at(value, target.path, reference)
+        return self._given(value, target.path, reference)
+
+    def _given(self, value: JsonValue, path: tuple[str, ...], reference: Reference) -> JsonValue:
+        for i in range(len(path)):
+            if (file := file_of(value)) is not None:
+                return self._field_of(file, path[i], reference)
+            value = field_at(value, path[i : i + 1], reference)
+        return value
+
+    def _field_of(self, file: FileRef, field: str, reference: Reference) -> JsonValue:
+        match field:
+            case "name":
+                return file.name
+            case "type":
+                return file.media_type
+            case "size":
+                return file.size
+            case "text":
+                return self.files.text(file)
+            case "path":
+                return self.files.copy(file)
+            case _:
+                pass
+        raise ReferenceWithoutValue(f"`{reference}` has no value: a file has no `{field}`")
 
     def _of_agent(self, target: Target, reference: Reference) -> JsonValue:
         output = self.outputs.get(target.name)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from llm_orc.dataclass import dataclass
 
-Reader = Literal["model", "program", "evidence", "nobody", "number"]
+Reader = Literal["model", "program", "evidence", "nobody", "number", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Text:
     `evidence` is what quotes are looked up in: as for a program, and where an agent gave no answer it is empty.
     What is filled in for `nobody` is a text of another language, such as a shell's, in which `${…}` is that
     language's own: only what would name something of ours is a problem. What stands for a `number` is one
-    reference to a field of an answer.
+    reference to a field of an answer; for a `file`, one reference to files.
 
     `within` is the name of a graph of agents within the agent (`Kind.children`): then the text is read after these
     have run, and refers to them.

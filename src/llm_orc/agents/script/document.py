@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.agents.files.ref import as_names, file_of, files_of
 from llm_orc.agents.script.environment import LONGEST_VALUE
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
-    from llm_orc.agents.references.scope import Scope
+    from llm_orc.agents.references.scope import Item, Scope
     from llm_orc.agents.script.work import ScriptWork
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.parts import FileRef
 
 
 def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
@@ -24,7 +26,12 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
     item = scope.item
     of_item: dict[str, JsonValue] = {}
     if item is not None:
-        of_item = {"item": item.value, "index": item.index, "chunk_index": item.index, "total_chunks": item.total}
+        of_item = {
+            "item": _as_item(item, scope),
+            "index": item.index,
+            "chunk_index": item.index,
+            "total_chunks": item.total,
+        }
         of_item["base_input"] = scope.task
     given: JsonValue = scope.task if item is None else item.value
     if spec.input_key is not None and item is None:
@@ -32,7 +39,8 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
     shown = [name for name in spec.depends_on if item is None or name not in item.sources]
     document: dict[str, JsonValue] = {
         "task": scope.task,
-        "inputs": dict(scope.inputs),
+        "inputs": {name: as_names(value) for name, value in scope.inputs.items()},
+        **_files_in(scope),
         **of_item,
         "dependencies": {name: _answer_of(name, scope) for name in shown},
         "parameters": work.parameters,
@@ -42,6 +50,37 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
         "context": {},
     }
     return msgspec.json.encode(document).decode()
+
+
+def _files_in(scope: Scope) -> dict[str, JsonValue]:
+    """Return the files of the inputs by name, and those of the task, each with the path of a copy."""
+    found: dict[str, JsonValue] = {
+        spec.name: _described(scope.inputs.get(spec.name), scope)
+        for spec in scope.names.inputs.values()
+        if spec.type in {"file", "files"} and f"inputs.{spec.name}" not in scope.names.from_answers
+    }
+    files: dict[str, JsonValue] = {"files": found} if found else {}
+    if scope.task_files:
+        files["task_files"] = [_of_file(one, scope) for one in scope.task_files]
+    return files
+
+
+def _as_item(item: Item, scope: Scope) -> JsonValue:
+    """Return the item: a file of the run with the path of its copy."""
+    is_given = item.name in scope.names.files and item.name not in scope.names.from_answers
+    file = file_of(item.value) if is_given else None
+    return item.value if file is None else _of_file(file, scope)
+
+
+def _described(value: JsonValue, scope: Scope) -> JsonValue:
+    if isinstance(value, list):
+        return [_of_file(one, scope) for one in files_of(value) or ()]
+    return None if (file := file_of(value)) is None else _of_file(file, scope)
+
+
+def _of_file(file: FileRef, scope: Scope) -> JsonValue:
+    path = "" if scope.is_rehearsal else scope.files.copy(file)
+    return {"name": file.name, "type": file.media_type, "size": file.size, "path": path}
 
 
 def _answer_of(name: str, scope: Scope) -> JsonValue:

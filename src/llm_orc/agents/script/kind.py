@@ -112,4 +112,5 @@ SCRIPT = Kind(
     prompt=_stdin,
     answer_schema=lambda work: work.schema,
     limit_s=LIMIT_S,
+    takes_attachments=False,
 )

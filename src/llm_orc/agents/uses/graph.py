@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.attachments.attached import attachment_texts
 from llm_orc.agents.conditions.check import Checker
 from llm_orc.agents.conditions.parse import parse_condition
 from llm_orc.agents.conditions.syntax import BadCondition
@@ -86,6 +87,17 @@ def answers_of(spec: AgentSpec) -> Answers:
 def fields_of(spec: AgentSpec) -> AnswerFields:
     """Return the fields that the answers of an agent have, as far as they are known."""
     return kind_of(spec.work).answer_fields(spec.work) if spec.fan_out is None else {}
+
+
+def _as_given(spec: AgentSpec, text: Text) -> Text:
+    """Return the text such that an input within the agent that takes files is given nothing else."""
+    words = text.key.removeprefix("loop.").split(".")
+    if len(words) == 1 or words[0] not in {"inputs", "carry"}:
+        return text
+    for child in kind_of(spec.work).children(spec.work).values():
+        if any(one.name == words[1] and one.type in {"file", "files"} for one in child.inputs):
+            return replace(text, reader="file", takes_answers=False)
+    return text
 
 
 def texts_within(spec: AgentSpec) -> tuple[Text, ...]:
@@ -255,6 +267,7 @@ class _Use:
         return replace(self, target=replace(self.target, up=self.target.up - 1))
 
 
+_A_FILE = "Refer to an input of the type `file` or `files`, or to `${task.files}`."
 _A_LIST = "A list is an agent's answer or a field of one, an input of the type `array`, or written out."
 _OF_A_SHELL = re.compile(r"\$\{([^{}\n]+)\}")
 
@@ -291,10 +304,10 @@ class _Search:
         of_work = self._of_work(spec)
         for search, texts in (
             (self, place_texts(spec)),
-            (of_work, (*conditions_of_work(spec), *texts_of(spec), *_path_texts(spec))),
+            (of_work, (*conditions_of_work(spec), *texts_of(spec), *_path_texts(spec), *attachment_texts(spec))),
         ):
             for text in texts:
-                for reference, target in search.targets(spec.name, text):
+                for reference, target in search.targets(spec.name, _as_given(spec, text)):
                     yield _Use(text, reference, target)
         yield from of_work.after(spec)
 
@@ -305,7 +318,7 @@ class _Search:
             if (child := children.get(text.within)) is None:
                 continue  # an ensemble that has not been looked up
             search = _searched_with(names_after(child, around=self._names), child)
-            for reference, target in search.targets(spec.name, text):
+            for reference, target in search.targets(spec.name, _as_given(spec, text)):
                 if target.up:
                     yield _Use(text, reference, target).seen_from_outside
             self.findings += search.findings
@@ -343,10 +356,27 @@ class _Search:
             self._add(agent, text, e)
             return []
         found = self._resolved(agent, text, references)
+        if text.reader == "file":
+            self._of_files(agent, text, found)
         if text.reader == "number":
             for reference, target in found:
                 self._of_number(agent, text, reference, target)
         return found
+
+    def _is_path_of_file(self, target: Target) -> bool:
+        return target.path[-1:] == ("path",) and self._names.is_file(replace(target, path=target.path[:-1]))
+
+    def _of_files(self, agent: str, text: Text, found: Sequence[tuple[Reference, Target]]) -> None:
+        """Report what can't be a file that the run was given."""
+        is_alone = len(parse_template(text.text).pieces) == 1
+        for reference, target in found:
+            if target.is_tainted:
+                continue  # that is a problem already
+            if not self._names.is_file(target):
+                self._add(agent, text, _at(reference, f"`{reference}` is no file", _A_FILE))
+            elif not is_alone:
+                message = f"`{reference}` is a file, and there is text beside it"
+                self._add(agent, text, _at(reference, message, "Write the reference alone, as one of the list."))
 
     def _of_number(self, agent: str, text: Text, reference: Reference, target: Target) -> None:
         """Report what can't be a number that an agent has said."""
@@ -398,8 +428,14 @@ class _Search:
                     self._add(agent, text, problem)
             elif target.is_tainted and not text.takes_answers:
                 said = f"`{reference}` is what a model or a tool has said"
+                if text.reader == "file":
+                    self._add(agent, text, _at(reference, f"{said}, and no such answer names a file", _A_FILE))
+                    continue
                 message = f"{said}, and no such answer becomes a part of a command"
                 self._add(agent, text, _at(reference, message, "Give it by `stdin`, a file or `env`."))
+            elif text.reader == "model" and self._is_path_of_file(target):
+                message = f"`{reference}` is where programs find a file, and this is read by a model"
+                self._add(agent, text, _at(reference, message, 'Attach it: `attachments: ["${inputs.NAME}"]`.'))
             if why := why_no_list(text, target, self._names):
                 self._add(agent, text, _at(reference, f"`{reference}` {why}", _A_LIST))
             found.append((reference, target))

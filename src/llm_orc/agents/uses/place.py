@@ -34,7 +34,23 @@ def names_at(spec: AgentSpec, names: Names) -> Names:
     own = frozenset({spec.fan_out.name, INDEX})
     is_tainted = spec.fan_out.over is None or are_tainted(list_texts(spec), names)
     tainted = {spec.fan_out.name} if is_tainted else frozenset()
-    return replace(names, local=names.local | own, from_answers=(names.from_answers - own) | tainted)
+    files = frozenset({spec.fan_out.name}) if _are_files(spec, names) else frozenset[str]()
+    return replace(
+        names,
+        local=names.local | own,
+        from_answers=(names.from_answers - own) | tainted,
+        files=(names.files - own) | files,
+    )
+
+
+def _are_files(spec: AgentSpec, names: Names) -> bool:
+    """Return whether every item is a file that the run was given."""
+    texts = list_texts(spec)
+    over = None if spec.fan_out is None else spec.fan_out.over
+    if isinstance(over, tuple) and len(texts) < len(over):
+        return False
+    sources = [*list_sources(spec, names)]
+    return bool(sources) and len(sources) == len(texts) and all(names.is_file(one) for one in sources)
 
 
 def list_sources(spec: AgentSpec, names: Names) -> tuple[Target, ...]:
@@ -78,9 +94,12 @@ def why_no_list(text: Text, target: Target, names: Names) -> str:
     """Return why what the whole list is said to be can never be one; empty: it may be."""
     if text.key != LIST_KEY:
         return ""
+    if names.is_file(target):
+        is_one = bool(target.path) or (target.root == "inputs" and names.inputs[target.name].type == "file")
+        return "is one file, and `over` needs a list (`files`)" if is_one and not target.up else ""
     if target.root in {"task", "run"}:
         return "is text, and `over` needs a list"
     spec = names.inputs.get(target.name) if target.root == "inputs" and not target.path else None
-    if spec is not None and spec.type != "array":
+    if spec is not None and spec.type not in {"array", "files"}:
         return f"is an input of the type `{spec.type}`, and `over` needs a list (`array`)"
     return ""

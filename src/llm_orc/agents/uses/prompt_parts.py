@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.files.ref import files_of
 from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.kinds import children_of, kind_of
 from llm_orc.agents.path import AgentPath, child_of, is_within, path_of
@@ -39,7 +40,14 @@ class PromptParts:
     has_list: bool = False  # how often is only known when it has its turn
 
     def input_characters(self, values: Mapping[str, JsonValue]) -> int:
-        return sum(len(as_text(values.get(name))) for name in self.inputs)
+        return sum(_characters(values.get(name)) for name in self.inputs)
+
+
+def _characters(value: JsonValue) -> int:
+    """Return how long a value can be in a prompt: a file may stand there with its text."""
+    if isinstance(value, dict | list) and (files := files_of(value)):
+        return sum(len(one.name) + one.size for one in files)
+    return len(as_text(value))
 
 
 @dataclass(frozen=True, slots=True)

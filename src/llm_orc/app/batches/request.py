@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.inputs import Shaping
+from llm_orc.app.files.given import NO_FILES_GIVEN, GivenFiles
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
@@ -49,6 +50,7 @@ class BatchOptions:
     caching: Caching = "use"
     again: bool = False  # a new batch, even if the same one was run before
     values: Mapping[str, JsonValue] = field(default_factory=dict)  # the ensemble's inputs, the same for all rows
+    given: GivenFiles = NO_FILES_GIVEN  # what was read for them
 
 
 @dataclass(frozen=True, slots=True)

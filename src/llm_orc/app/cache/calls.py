@@ -107,6 +107,7 @@ def _shape(turn: AgentTurn, candidates: Sequence[Candidate]) -> JsonValue:
             "work": of_work(work),
             "texts": turn.texts,
             "prompt": turn.prompt,
+            **({"files": turn.files} if turn.files else {}),
             "history": turn.history,
             "model": _of_model(candidates[0]) if candidates else None,
         }

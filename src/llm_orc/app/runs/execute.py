@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from llm_orc.app.access.models import plan_of
 from llm_orc.app.approvals.desk import Desk
 from llm_orc.app.approvals.notify import notify
 from llm_orc.app.cache.calls import cached_calls
+from llm_orc.app.files.check import check_files
+from llm_orc.app.files.run_files import open_files
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
@@ -38,10 +41,11 @@ from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe, kind_of
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.state import RunState
+from llm_orc.storage.contents.store import ContentStore
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.turn import CallAgent
@@ -56,7 +60,8 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt at a run. `earlier` is what there is of it already; `consent` None: that of the recipe.
 
-    `used_up` are plans that an earlier attempt has found used up.
+    `used_up` are plans that an earlier attempt has found used up. `contents` are those of its files that
+    may not be stored yet, by SHA-256.
     """
 
     recipe: Recipe
@@ -65,6 +70,7 @@ class Attempt:
     earlier: RecordedRun | None = None
     consent: Consent | None = None
     used_up: tuple[UsedUp, ...] = ()
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 async def execute_recipe(
@@ -91,8 +97,10 @@ async def _execute_recipe(
             runtime = await stack.enter_async_context(Runtime(app))
         consent = attempt.consent or consent_of(recipe)
         terms = Terms(consent, recipe.rehearsal, listener.stream)
+        files = stack.enter_context(open_files(app, recipe, attempt.contents))
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
+        check_files(recipe, ready)
         refuse_unknown_price(recipe.max_cost_usd, ready)
         ready = replace(ready, notices=(*ready.notices, *unlimited_notices(recipe.max_cost_usd, ready)))
         recipe = replace(
@@ -147,6 +155,7 @@ async def _execute_recipe(
             runtime.plans,
             waits=recipe.wait_for_plan,
             within=budgets_within(recipe, earlier),
+            files=files,
         )
         direct = AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk)
         call = told.wrap(_cached(direct, runtime, attempt, models.candidates) if attempt.record else direct)
@@ -163,6 +172,8 @@ async def _execute_recipe(
             fails_when=recipe.ensemble.fails_when,
             named_models=recipe.named_models,
             saver=saver,
+            task_files=recipe.files,
+            files=files,
         )
         most = limits.max_concurrent or app.settings.runs.max_concurrent or models.connections
         go = partial(
@@ -251,6 +262,7 @@ def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
                 sandbox=recipe.rehearsal,
                 recipe=encode_recipe(recipe),
                 kind=kind_of(recipe),
+                files=tuple(one.sha256 for one in recipe.all_files),
             )
         )
     else:
@@ -267,6 +279,8 @@ async def _open_record(
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
     journal = await runtime.journal()
     await asyncio.to_thread(_begin, journal, runtime.app, attempt)
+    if attempt.contents:
+        await asyncio.to_thread(ContentStore(runtime.app.paths.files).put, attempt.contents)
     stack.push_async_callback(runtime.clean_up)
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)

@@ -11,6 +11,8 @@ from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
+from llm_orc.app.files.given import NO_FILES_GIVEN, GivenFiles, check_given, named_files
+from llm_orc.app.files.read import FileReader
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.inputs import task_of
@@ -41,6 +43,7 @@ class RunOptions:
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     models: NamedModels = NONE_NAMED  # in place of the ensemble's
     caching: Caching = "use"
+    given: GivenFiles = NO_FILES_GIVEN  # what was read for the run: the files of its task and of its inputs
 
 
 async def run_ensemble(
@@ -58,6 +61,8 @@ async def run_ensemble(
     """
     task = task_of(ensemble, options.task)
     inputs = complete_inputs(ensemble.name, ensemble.inputs, options.inputs)
+    check_given(ensemble, inputs, options.given)
+    reader = FileReader(app)
     limits, usual = options.limits, app.settings.runs
     max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
     consent = with_agreements(app, ensemble, options.consent)
@@ -76,10 +81,18 @@ async def run_ensemble(
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
         inputs=inputs,
         caching=options.caching,
+        files=options.given.files,
+        named_files=named_files(ensemble, reader),
     )
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record
-    attempt = Attempt(recipe, app.new_run_id(), record, consent=consent)
+    attempt = Attempt(
+        recipe,
+        app.new_run_id(),
+        record,
+        consent=consent,
+        contents={**options.given.contents, **reader.contents},
+    )
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 

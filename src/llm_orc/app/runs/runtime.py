@@ -16,6 +16,7 @@ from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
 from llm_orc.app.cache.store import AnswerStore
+from llm_orc.app.files.cleaning import remove_unused_contents
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
@@ -207,5 +208,6 @@ class Runtime:
         try:
             if keep_days is not None and (old := journal.forgettable(keep_days, self.app.clock.now())):
                 journal.delete(old)
+                remove_unused_contents(self.app, journal)
         except StorageError:
             pass  # the runs have their answers; the next one cleans up

@@ -11,7 +11,6 @@ import click
 
 from llm_orc.app.batches.input_lines import LARGEST_FILE
 from llm_orc.app.batches.inputs import Shaping, read_inputs
-from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.cli.batch.execution.results import Showing
 from llm_orc.cli.batch.options import (
     BATCH_EXIT_CODES,
@@ -22,6 +21,7 @@ from llm_orc.cli.batch.options import (
 )
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input.given_files import read_given
 from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import app_here, cache_options, caching_of, set_option
 from llm_orc.cli.shell.output.files import output_place, refuse_to_replace
@@ -137,6 +137,7 @@ def command(
     if inputs == "-" and is_terminal(sys.stdin):
         note("Reading inputs from the terminal, one per line; Ctrl-D ends them.")
     found = read_inputs(inputs, sys.stdin.buffer.read(LARGEST_FILE + 1) if inputs == "-" else None, input_form)
+    values, files = read_given(app, ensemble, given, (), inputs)
     options = BatchOptions(
         inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),
         shaping=Shaping(template, mapping, limit, sample),
@@ -147,7 +148,8 @@ def command(
         caching=caching_of(no_cache=no_cache, refresh_cache=refresh_cache),
         models=models,
         again=again,
-        values=given_inputs(ensemble, given, texts=True),
+        values=values,
+        given=files,
     )
     submission = prepare_batch(app, ensemble, found, options)
     if older := submission.older_columns:

@@ -11,6 +11,7 @@ from llm_orc.cli.run.new_run import NewRun
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, ProfileName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.options import (
     AskingOptions,
     RunningOptions,
@@ -37,6 +38,7 @@ _GIVE_ONE = 'Give one (`llm-orc ask "…"`), a file (`-f FILE`) or a pipe.'
 
 @define_command()
 @task_options
+@attach_option
 @click.option(
     "-m",
     "--model",
@@ -65,6 +67,7 @@ def command(
     task: str | None,
     text: str | None,
     input_files: tuple[str, ...],
+    attached: tuple[str, ...],
     model: str | None,
     profile: str | None,
     system: str | None,
@@ -83,6 +86,7 @@ def command(
     \b
     llm-orc ask "What is a covenant?" -m ollama
     git diff | llm-orc ask "Write the commit message."
+    llm-orc ask -a photo.png "What is on it?"
     llm-orc ask -c "Shorter, please."
     """
     from llm_orc.app.access.consent import Consent
@@ -96,8 +100,9 @@ def command(
     )
     complete: RunningOptions = {**running, "agent": None, "all_agents": False, "max_concurrent": None}
     question = instruction_of(task, text)
-    output = output_of(complete, *input_files)
+    output = output_of(complete, *input_files, *attached)
     app = app_here()
+    _, files = read_given(app, None, {}, attached, *input_files)
     whole = read_task(question, input_files, missing=InputError("there is no question", hint=_GIVE_ONE))
     asking = continue_last(app) if go_on else ask_first(app, conversation)
     asking = asking.with_model(app, model, profile).with_role(system)
@@ -108,6 +113,7 @@ def command(
         rehearse=rehearse,
         record=recorded,
         conversation=ConversationOptions(asking.conversation, when_full=when_full),
+        given=files,
     )
     request = _Question(app, asking.partner.in_force(app), options, recorded, asking)
     return carry_out(request, Consent(running["allow_metered"]), output)

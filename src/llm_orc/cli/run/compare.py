@@ -11,13 +11,13 @@ import click
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
-from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.arguments import EnsembleName, ModelName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.consent import Costly, ask_to_pay
+from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.options import (
     RunLimitOptions,
     app_here,
@@ -59,6 +59,7 @@ _OWN = "its own models"
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @task_options
 @set_option
+@attach_option
 @click.option(
     "-m",
     "--model",
@@ -81,6 +82,7 @@ def command(
     text: str | None,
     input_files: tuple[str, ...],
     given: dict[str, str],
+    attached: tuple[str, ...],
     models: tuple[str, ...],
     rehearse: bool,
     as_json: bool,
@@ -104,7 +106,7 @@ def command(
     app = app_here()
     sides = _sides(models, app.settings.runs.profile or app.settings.runs.model or _OWN)
     ensemble = find_ensemble(app, ensemble_name, note, models=sides[0].models)
-    inputs = given_inputs(ensemble, given, texts=True)
+    inputs, files = read_given(app, ensemble, given, attached, *input_files)
     missing = InputError(
         f"there is no task for `{ensemble.name}`",
         hint='Give one after the ensemble\'s name (`"…"`), a file (`-f FILE`) or a pipe.',
@@ -116,6 +118,7 @@ def command(
         Consent(limits["allow_metered"]),
         rehearse=rehearse,
         inputs=inputs,
+        given=files,
     )
     code = _run(app, ensemble, options, sides, quiet=quiet)
     if as_json:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.cli.run.new_run import NewRun
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import (
     RunningOptions,
@@ -42,6 +42,7 @@ _GIVE_ONE = (
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @task_options
 @set_option
+@attach_option
 @click.option("--rehearse", is_flag=True, help="A complete run on canned answers, for free; no model is called.")
 @click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
 @model_options
@@ -55,6 +56,7 @@ def command(
     text: str | None,
     input_files: tuple[str, ...],
     given: dict[str, str],
+    attached: tuple[str, ...],
     rehearse: bool,
     no_record: bool,
     model: str | None,
@@ -80,6 +82,7 @@ def command(
     llm-orc invoke review -f old.py -f new.py "What has changed?"
     llm-orc invoke panel --conversation seed-round "And if they grow by half?"
     llm-orc invoke translate --set language=Deutsch --set text=@letter.txt
+    llm-orc invoke describe --attach photo.png "What is on it?"
     llm-orc invoke panel -m ollama/llama3.2 --agent-model chair=fast
     llm-orc invoke ./panel.yaml --rehearse
     """
@@ -89,7 +92,7 @@ def command(
     from llm_orc.cli.run.carry_out import carry_out
 
     instruction = instruction_of(task, text)
-    output = output_of(running, *input_files)
+    output = output_of(running, *input_files, *attached)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
         raise UsageMistake(
@@ -99,7 +102,7 @@ def command(
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note, models=models)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
-    inputs = given_inputs(ensemble, given, texts=True)
+    inputs, files = read_given(app, ensemble, given, attached, *input_files)
     missing = InputError(f"there is no task for `{ensemble.name}`", hint=_GIVE_ONE)
     default = "" if ensemble.task == "none" else ensemble.default_task
     whole = read_task(instruction, input_files, default=default, missing=missing)
@@ -117,5 +120,6 @@ def command(
         conversation=asked,
         inputs=inputs,
         models=models,
+        given=files,
     )
     return carry_out(NewRun(app, ensemble, options, recorded), Consent(running["allow_metered"]), output)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName
-from llm_orc.cli.shell.input.text_file import read_text_file
 from llm_orc.cli.shell.output_options import OutputOptions, one_output_options, output_options
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
@@ -159,7 +158,7 @@ _conversation_options = (
 
 
 def _given_inputs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read `KEY=VALUE`, `KEY=@FILE` and `KEY=@-`; `KEY=@@…` is a value that begins with `@`."""
+    """Take `KEY=VALUE` apart; `shell.input.given_files` reads what the values name."""
     given: dict[str, str] = {}
     for written in values:
         key, equals, value = written.partition("=")
@@ -170,10 +169,6 @@ def _given_inputs(_ctx: click.Context, _param: click.Parameter, values: tuple[st
             )
         if key in given:
             raise UsageMistake(f"`--set {key}` is given twice", hint="Give each input once.")
-        if value.startswith("@@"):
-            value = value[1:]
-        elif value.startswith("@"):
-            value = read_text_file(value[1:], f"`--set {key}`")
         given[key] = value
     return given
 
@@ -211,8 +206,8 @@ set_option = click.option(
     multiple=True,
     callback=_given_inputs,
     metavar="KEY=VALUE",
-    help="An input that ENSEMBLE declares, e.g. `--set language=Deutsch`; `KEY=@FILE` reads a file, `KEY=@-`"
-    " standard input. Repeatable.",
+    help="An input that ENSEMBLE declares, e.g. `--set language=Deutsch`; `KEY=@FILE` reads a text file, `KEY=@-`"
+    " standard input. For an input of files, `KEY=FILE` or `KEY=FOLDER`. Repeatable.",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.agents.attachments.read import read_attachments
 from llm_orc.agents.kind import AgentKeys, Surroundings
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
@@ -119,7 +120,8 @@ class AgentReader:
             message = f"agent `{name}` has `${{` in its system prompt, which is text, as in earlier releases"
             warn("system_prompt", message, "Write `$${` for it: elsewhere `${…}` is a reference.")
         check_input_key(name, values, say)
-        work = kind.read(AgentKeys(name, values, say, warn, self._around, read_mapping, read_agents))
+        keys = AgentKeys(name, values, say, warn, self._around, read_mapping, read_agents)
+        work = kind.read(keys)
         self._guard.programs((*path, kind.key), f"agents.{above}{name}.{kind.key}", kind.needs(work).programs)
         spec = AgentSpec(
             name=name,
@@ -129,6 +131,7 @@ class AgentReader:
             within_s=values.get("within"),
             save_as=values.get("save_as"),
             cache=values.get("cache"),
+            attachments=read_attachments(keys, kind),
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",

@@ -1,0 +1,1 @@
+"""Files that a run is given: what names one, and how their contents are read."""

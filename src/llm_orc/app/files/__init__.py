@@ -1,0 +1,1 @@
+"""The files that a run is given: read and checked before anything is spent, and stored."""
