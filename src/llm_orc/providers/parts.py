@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from typing import Literal
 
@@ -60,6 +61,21 @@ class OwnBlocks:
     model: str = ""
 
 
+FileKind = Literal["image", "pdf", "text", "other"]
+_TEXT = re.compile(
+    r"text/|image/svg\+xml|application/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|x-sh|sql|x-ndjson)\b"
+)
+
+
+def kind_of(media_type: str) -> FileKind:
+    """Return how protocols tell files of this type apart."""
+    if _TEXT.match(media_type):
+        return "text"
+    if media_type.startswith("image/"):
+        return "image"
+    return "pdf" if media_type == "application/pdf" else "other"
+
+
 @dataclass(frozen=True, slots=True)
 class FileRef:
     """A file by its content. `name` has no folder, `media_type` is like `image/png`, `size` in bytes."""
@@ -79,10 +95,6 @@ class Attachment:
     data: bytes = field(repr=False)
 
     @property
-    def kind(self) -> Literal["image", "pdf", "text", "other"]:
+    def kind(self) -> FileKind:
         """How protocols tell files apart."""
-        if self.media_type.startswith("image/"):
-            return "image"
-        if self.media_type == "application/pdf":
-            return "pdf"
-        return "text" if self.media_type.startswith("text/") else "other"
+        return kind_of(self.media_type)

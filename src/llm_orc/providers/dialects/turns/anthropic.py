@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.net.text import is_blank
+from llm_orc.net.text import is_blank, one_line
+from llm_orc.providers.dialects.attachments import base64_of, parts_of, refuse_files
 from llm_orc.providers.dialects.calls import arguments_of, fitted
 from llm_orc.providers.structured.parameters import parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message, ModelRequest, Target
-    from llm_orc.providers.parts import ToolAnswer, ToolOffer
+    from llm_orc.providers.parts import Attachment, ToolAnswer, ToolOffer
 
 _MARK: dict[str, JsonValue] = {"cache_control": {"type": "ephemeral"}}
 _MARKED_TURNS = 2  # a mark finds what was cached up to 20 blocks before it: many calls of one turn are more
@@ -33,6 +34,7 @@ def messages_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     other requests of now share. A mark costs a quarter more for what it writes, so a single call has none
     (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
     """
+    refuse_files(request, "anthropic", target)
     turns = fitted(request.messages, "anthropic", target)
     contents = [_content(turn) for turn in turns]
     goes_on = request.conversation is not None or bool(request.tools)
@@ -49,13 +51,28 @@ def messages_of(request: ModelRequest, target: Target) -> list[JsonValue]:
 def _content(turn: Message) -> str | list[JsonValue]:
     if turn.role == "assistant":
         return _answer(turn) if turn.calls else turn.content
-    if not turn.results:
+    if not turn.results and not turn.attachments:
         return turn.content
-    return [*map(_result, turn.results), *_text(turn.content)]
+    return [*map(_result, turn.results), *_files(turn), *_text(turn.content)]
 
 
 def _text(text: str) -> list[JsonValue]:
-    return [{"type": "text", "text": text}] if text else []
+    return [_text_block(text)] if text else []
+
+
+def _text_block(text: str) -> JsonValue:
+    return {"type": "text", "text": text}
+
+
+def _files(turn: Message) -> Iterator[JsonValue]:
+    return parts_of(turn.attachments, _text_block, _file)
+
+
+def _file(file: Attachment) -> JsonValue:
+    source: JsonValue = {"type": "base64", "media_type": file.media_type, "data": base64_of(file)}
+    if file.kind == "image":
+        return {"type": "image", "source": source}
+    return {"type": "document", "source": source, "title": one_line(file.name, 200)}
 
 
 def _answer(turn: Message) -> list[JsonValue]:
@@ -88,10 +105,10 @@ def _result(result: ToolAnswer) -> JsonValue:
 
 def _shared(turn: Message, length: int) -> list[JsonValue]:
     beginning, rest = turn.content[:length], turn.content[length:]
-    return [{"type": "text", "text": beginning, **_MARK}, *_text(rest)]
+    return [*_files(turn), {"type": "text", "text": beginning, **_MARK}, *_text(rest)]
 
 
 def _marked(content: str | list[JsonValue]) -> str | list[JsonValue]:
-    blocks: list[JsonValue] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    blocks: list[JsonValue] = [_text_block(content)] if isinstance(content, str) else content
     *others, last = blocks
     return [*others, {**last, **_MARK} if isinstance(last, dict) else last]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from llm_orc.providers.dialects.attachments import base64_of, parts_of, refuse_files
 from llm_orc.providers.dialects.calls import arguments_of, fitted
 from llm_orc.providers.structured.parameters import parameters_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message, ModelRequest, Target
-    from llm_orc.providers.parts import ToolAnswer, ToolOffer
+    from llm_orc.providers.parts import Attachment, ToolAnswer, ToolOffer
 
 _UNSIGNED = re.compile(r"gemini-[12]\b|gemma")  # models that ask for no signature
 _STAND_IN = "skip_thought_signature_validator"  # Google's own word for a call that another model made
@@ -30,6 +31,7 @@ def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
 
 def contents_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     """Return the turns. The id of a call goes back only if Google gave one."""
+    refuse_files(request, "gemini", target)
     contents: list[JsonValue] = []
     named: set[JsonValue] = set()
     for turn in fitted(request.messages, "gemini", target):
@@ -38,10 +40,19 @@ def contents_of(request: ModelRequest, target: Target) -> list[JsonValue]:
             named = {call.get("id") for call in map(_call_in, parts) if call is not None}
         else:
             parts = [_result(result, named) for result in turn.results]
-            if turn.content or not turn.results:
-                parts.append({"text": turn.content})
+            parts += parts_of(turn.attachments, _text, _file)
+            if turn.content or not parts:
+                parts.append(_text(turn.content))
         contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
     return contents
+
+
+def _text(text: str) -> JsonValue:
+    return {"text": text}
+
+
+def _file(file: Attachment) -> JsonValue:
+    return {"inlineData": {"mimeType": file.media_type, "data": base64_of(file)}}
 
 
 def _own(turn: Message) -> list[JsonValue]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.net.text import one_line
+from llm_orc.providers.dialects.attachments import data_url, parts_of, refuse_files
 from llm_orc.providers.dialects.calls import fitted, result_text, written_arguments
 from llm_orc.providers.structured.parameters import parameters_of
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message, ModelRequest, Target
-    from llm_orc.providers.parts import ToolOffer
+    from llm_orc.providers.parts import Attachment, ToolOffer
 
 
 def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
@@ -32,6 +34,7 @@ def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
 
 def messages_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     """Return the turns; the results of calls are messages of their own."""
+    refuse_files(request, "openai-chat", target)
     turns = fitted(request.messages, "openai-chat", target)
     return [message for turn in turns for message in _messages(turn)]
 
@@ -41,10 +44,23 @@ def _messages(turn: Message) -> Iterator[JsonValue]:
         yield _answer(turn)
         return
     for result in turn.results:
-        text = result_text(result.text, is_error=result.is_error)
-        yield {"role": "tool", "tool_call_id": result.id, "content": text}
-    if turn.content or not turn.results:
+        said = result_text(result.text, is_error=result.is_error)
+        yield {"role": "tool", "tool_call_id": result.id, "content": said}
+    if turn.attachments:
+        text: list[JsonValue] = [_text(turn.content)] if turn.content else []
+        yield {"role": turn.role, "content": [*parts_of(turn.attachments, _text, _file), *text]}
+    elif turn.content or not turn.results:
         yield {"role": turn.role, "content": turn.content}
+
+
+def _text(text: str) -> JsonValue:
+    return {"type": "text", "text": text}
+
+
+def _file(file: Attachment) -> JsonValue:
+    if file.kind == "image":
+        return {"type": "image_url", "image_url": {"url": data_url(file)}}
+    return {"type": "file", "file": {"filename": one_line(file.name, 200), "file_data": data_url(file)}}
 
 
 def _answer(turn: Message) -> JsonValue:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.net.text import one_line
+from llm_orc.providers.dialects.attachments import data_url, parts_of, refuse_files
 from llm_orc.providers.dialects.calls import fitted, result_text, written_arguments
 from llm_orc.providers.structured.parameters import parameters_of
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message, ModelRequest, Target
-    from llm_orc.providers.parts import ToolOffer
+    from llm_orc.providers.parts import Attachment, ToolOffer
 
 
 def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
@@ -31,6 +33,7 @@ def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
 
 def items_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     """Return the turns; calls and their results are items of their own."""
+    refuse_files(request, "openai-responses", target)
     turns = fitted(request.messages, "openai-responses", target)
     return [item for turn in turns for item in _items(turn)]
 
@@ -40,10 +43,23 @@ def _items(turn: Message) -> Iterator[JsonValue]:
         yield from _answer(turn)
         return
     for result in turn.results:
-        text = result_text(result.text, is_error=result.is_error)
-        yield {"type": "function_call_output", "call_id": result.id, "output": text}
-    if turn.content or not turn.results:
+        said = result_text(result.text, is_error=result.is_error)
+        yield {"type": "function_call_output", "call_id": result.id, "output": said}
+    if turn.attachments:
+        text: list[JsonValue] = [_text(turn.content)] if turn.content else []
+        yield {"role": turn.role, "content": [*parts_of(turn.attachments, _text, _file), *text]}
+    elif turn.content or not turn.results:
         yield {"role": turn.role, "content": turn.content}
+
+
+def _text(text: str) -> JsonValue:
+    return {"type": "input_text", "text": text}
+
+
+def _file(file: Attachment) -> JsonValue:
+    if file.kind == "image":
+        return {"type": "input_image", "image_url": data_url(file), "detail": "auto"}
+    return {"type": "input_file", "filename": one_line(file.name, 200), "file_data": data_url(file)}
 
 
 def _answer(turn: Message) -> Iterator[JsonValue]:
