@@ -78,7 +78,8 @@ class Workspace:
     def process_environ(self) -> dict[str, str]:
         """The environment for a real process in this workspace."""
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        return {**kept, "HOME": str(self.root), "USERPROFILE": str(self.root), **self.environ}
+        home = str(self.root)
+        return {**kept, "LANG": "C.UTF-8", "HOME": home, "USERPROFILE": home, **self.environ}
 
 
 @pytest.fixture

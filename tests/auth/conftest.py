@@ -13,7 +13,6 @@ import pytest
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.storage import CredentialStorage
-from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
 from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.net.http import Http
@@ -22,13 +21,9 @@ from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.faults import OAuthEffect, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+from tests.auth.sign_in_store import PROVIDER, open_storage
 
-PROVIDER = "pretend"
 EXPIRED_S = -1.0
-
-
-def open_storage(folder: Path, clock: Callable[[], float] = time.time) -> CredentialStorage:
-    return CredentialStorage(folder / "credentials.json", KeyFile(folder / "credentials.key"), clock=clock)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from llm_orc.auth.tokens.oauth import Tokens
 from llm_orc.errors import LlmOrcError, RefreshTooEarly
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from tests.auth.conftest import PROVIDER, open_storage
+from tests.auth.sign_in_store import PROVIDER, open_storage
 
 
 async def main(folder: Path, token_endpoint: str, how: str, resource: str | None) -> None:

@@ -22,7 +22,8 @@ from llm_orc.net.options import NetworkSettings
 from llm_orc.sandbox.oauth.clients import PLAN_CLIENT
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-from tests.auth.conftest import PROVIDER, SignIn, open_storage
+from tests.auth.conftest import SignIn
+from tests.auth.sign_in_store import PROVIDER, open_storage
 from tests.fakes.clocks import SetTime
 
 ORIGIN = "https://api.example"

@@ -15,7 +15,8 @@ from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.tokens.oauth import OAuthAuthoriser
 from llm_orc.sandbox.oauth.faults import LateAnswer
 from llm_orc.sandbox.oauth.server import OAuthServer
-from tests.auth.conftest import EXPIRED_S, PROVIDER, SignIn, fault, sent_by, sign_in_at
+from tests.auth.conftest import EXPIRED_S, SignIn, fault, sent_by, sign_in_at
+from tests.auth.sign_in_store import PROVIDER
 
 
 async def test_a_fresh_token_is_sent_as_it_is(sign_in: SignIn) -> None:

@@ -17,7 +17,8 @@ from llm_orc.errors import CredentialExpired, LoginFailed, NotLoggedIn, Provider
 from llm_orc.sandbox.faults import Status
 from llm_orc.sandbox.oauth.faults import Dropped, LateAnswer, LostAnswer, OAuthError
 from llm_orc.sandbox.oauth.server import OAuthServer
-from tests.auth.conftest import EXPIRED_S, PROVIDER, SignIn, fault, sign_in_at
+from tests.auth.conftest import EXPIRED_S, SignIn, fault, sign_in_at
+from tests.auth.sign_in_store import PROVIDER
 
 
 async def test_invalid_grant_ends_this_refresh_token_and_deletes_nothing(sign_in: SignIn) -> None:

@@ -23,7 +23,7 @@ from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.faults import Dropped, OAuthEffect, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-from tests.auth.conftest import PROVIDER, open_storage
+from tests.auth.sign_in_store import PROVIDER, open_storage
 from tests.fakes.clocks import SetTime
 from tests.fakes.loopback import Loopback, Script, answer
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import sqlite3
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from llm_orc.batches.store_url import parse_store_url
 from tests.batches.stored import stored_calls
 from tests.batches.witness import Witness
 from tests.batches.worker_process import CALLS, batch_id
+from tests.program.popen import create_program
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,10 +60,8 @@ async def killed(
 async def start(
     store: Path, witness: Witness, variant: str, rows: int, *, nested: bool
 ) -> asyncio.subprocess.Process:
-    options = json.dumps({"nested": nested})
-    arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(rows), variant, options)
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
+    arguments = (str(store), witness.url, str(rows), variant, json.dumps({"nested": nested}))
+    return await create_program(*arguments, module="tests.batches.worker_process")
 
 
 async def stderr_of(process: asyncio.subprocess.Process) -> str:

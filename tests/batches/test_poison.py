@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
 from tests.batches.witness import Witness
 from tests.batches.worker_process import batch_id
+from tests.program.popen import create_program
 
 pytestmark = pytest.mark.slow
 ROWS = 8
@@ -24,10 +23,9 @@ async def test_a_row_that_ends_its_process_each_time_is_parked_and_the_others_ar
     store = tmp_path / "batches.sqlite"
     codes: list[int] = []
     async with Witness() as witness:
-        options = json.dumps({"deadly": 3})
+        arguments = (str(store), witness.url, str(ROWS), "ours", json.dumps({"deadly": 3}))
         while 0 not in codes and len(codes) < 3 * MOST_TAKEOVERS:
-            arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(ROWS), "ours", options)
-            process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+            process = await create_program(*arguments, module="tests.batches.worker_process")
             codes.append(await process.wait())
 
     engine = open_engine(parse_store_url(str(store), store))

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.batches.postgres import Postgres, find_programs
 from tests.batches.stored import stored_calls
 from tests.batches.witness import Witness
 from tests.batches.worker_process import CALLS, batch_id
+from tests.program.popen import create_program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,12 +55,7 @@ class Workers:
         self._said: dict[int, str] = {}  # what those that have ended printed at their end
 
     async def join(self) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "tests.batches.worker_process", *self._arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await create_program(*self._arguments, module="tests.batches.worker_process")
         self.running.append(process)
         return process
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program_server import ForkedPopen, can_fork, run_forked
+from tests.program.forked import can_fork, run_forked
+from tests.program.popen import ForkedPopen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

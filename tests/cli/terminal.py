@@ -14,7 +14,7 @@ import pexpect
 import ptyprocess
 
 from tests.cli.conftest import LIMIT_S, PROGRAM, Shell
-from tests.program_server import Forked, can_fork
+from tests.program.forked import Forked, can_fork
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from tests.program.popen import create_program
 from tests.providers import asking_crowd
 
 YES = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}
@@ -56,14 +55,7 @@ async def busy_server(rate: float, *, says_when: bool) -> AsyncIterator[Busy]:
 
 async def crowds(url: str, agents: int, processes: int) -> int:
     """How many were answered."""
-    running = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", asking_crowd.__name__, url, str(agents)),
-            cwd=Path(__file__).parents[2],
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(processes)
-    ]
+    running = [await create_program(url, str(agents), module=asking_crowd.__name__) for _ in range(processes)]
     said = await asyncio.gather(*(process.communicate() for process in running))
     return sum(int(answered) for answered, _ in said)
 

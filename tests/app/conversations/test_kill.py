@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import sys
 
 import pytest
 
@@ -17,15 +16,24 @@ from llm_orc.protocols.chat_request import ChatRequest
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, on_sandbox
 from tests.app.conversations.test_conversations import told
+from tests.program.popen import create_program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")
 
 PROFILE = {"default": {"provider": "openai-compatible", "model": "m"}}
-COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 
 
 def echo(asked: ChatRequest) -> str:
     return f"answer to <{asked.prompt}>"
+
+
+async def chat(workspace: Workspace) -> asyncio.subprocess.Process:
+    return await create_program(
+        *("chat", "--lines", "--conversation", "standing"),
+        cwd=workspace.project,
+        env=workspace.process_environ(),
+        stdin=asyncio.subprocess.PIPE,
+    )
 
 
 async def killed_again_and_again(workspace: Workspace, sandbox: Sandbox, kills: int, seed: int) -> None:
@@ -34,11 +42,7 @@ async def killed_again_and_again(workspace: Workspace, sandbox: Sandbox, kills: 
     number = 0
     shown: list[str] = []  # the questions whose answers came out whole
     for _ in range(kills):
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, "chat", "--lines", "--conversation", "standing",
-            cwd=workspace.project, env=workspace.process_environ(),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        process = await chat(workspace)
         assert process.stdin is not None
         assert process.stdout is not None
         asked = rng.randint(1, 6)
@@ -77,10 +81,7 @@ def check(workspace: Workspace, shown: list[str]) -> None:
 
 
 async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, "chat", "--lines", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    process = await chat(workspace)
     await process.communicate(b"the last one\n")
     assert process.returncode == 0
     turns = [t for t in get_conversation(workspace.app(), "standing").turns if t.state == "done"]
@@ -93,10 +94,7 @@ async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox
 @pytest.mark.slow
 async def test_four_programs_in_one_conversation_speak_one_after_the_other(workspace: Workspace) -> None:
     async def one(name: str) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, "chat", "--lines", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        process = await chat(workspace)
         _, errors = await process.communicate("".join(f"{name}{n}\n" for n in range(4)).encode())
         assert process.returncode == 0, errors.decode()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import pytest
 
@@ -15,8 +14,8 @@ from llm_orc.sandbox.server import Sandbox
 from tests.app.access.test_stored_access import CLAUDE_CODE, PRO_MAX, sign_in
 from tests.app.conftest import KEY, Workspace
 from tests.app.conversations.test_conversations import said
+from tests.program.popen import create_program
 
-COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 ROLE = "You are a tax lawyer."
 
 
@@ -25,11 +24,12 @@ def echo(asked: ChatRequest) -> str:
 
 
 async def chat(workspace: Workspace, model: str, questions: list[str]) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, "chat", "--lines", "--conversation", "long", "-s", ROLE, "-m", model,
-        cwd=workspace.project, env=workspace.process_environ(),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    process = await create_program(
+        *("chat", "--lines", "--conversation", "long", "-s", ROLE, "-m", model),
+        cwd=workspace.project,
+        env=workspace.process_environ(),
+        stdin=asyncio.subprocess.PIPE,
+    )
     out, err = await process.communicate("".join(f"{q}\n" for q in questions).encode())
     assert process.returncode == 0, err.decode()
     assert out.count(b"answer to <") == len(questions)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 
 import pytest
 
 from tests.app.conftest import KEY, Workspace
 from tests.fakes.paid_server import PROVIDERS, Fault, PaidServer
+from tests.program.popen import create_program
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")]
 
-COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 LIMIT_USD = 0.3  # of two tries at their most, and not of three
 
 
@@ -31,15 +30,8 @@ def prepare(place: Workspace, server: PaidServer, agents: int = 1) -> None:
 
 
 async def start(place: Workspace, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        cwd=place.project,
-        env=place.process_environ(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    environ = place.process_environ()
+    return await create_program(*arguments, cwd=place.project, env=environ, stderr=asyncio.subprocess.STDOUT)
 
 
 async def killed_at_the_next_bill(place: Workspace, server: PaidServer, *arguments: str) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import sys
 from collections import Counter
 
 import pytest
@@ -15,10 +14,9 @@ import pytest
 from llm_orc.sandbox.faults import Delay, Fault
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox
+from tests.program.popen import create_program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")
-
-COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 
 INVOKE = ("invoke", "layers", "--input", "the task")
 RESUME = ("resume", "last")
@@ -35,17 +33,8 @@ def layered(width: int, depth: int) -> list[dict[str, object]]:
 
 
 async def start(workspace: Workspace, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        "--output-format",
-        "jsonl",
-        cwd=workspace.project,
-        env=workspace.process_environ(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=2**22,
+    return await create_program(
+        *arguments, "--output-format", "jsonl", cwd=workspace.project, env=workspace.process_environ(), limit=2**22
     )
 
 
