@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.tools.results import SpillResult
+from llm_orc.agents.tools.tool import Tools
 from llm_orc.agents.turn import NO_ROUND, AgentTurn, AskPerson, CallAgent
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.people.question import Answer, Question
+    from llm_orc.agents.tool_talk.talk import ToolTalk
     from llm_orc.agents.turn import AgentObserver, ChildResult, RoundValues
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message
@@ -27,6 +30,8 @@ class AgentContext:
     turn: AgentTurn
     ask_model: CallAgent
     ask_person: AskPerson | None = None  # None: nobody can be asked here
+    tools: Tools | None = None  # None: none can be called here
+    spill: SpillResult | None = None  # None: what of a tool's result is too long for a model is lost
 
     @property
     def prompt(self) -> str:
@@ -40,11 +45,13 @@ class AgentContext:
         model: int = 0,
         after: tuple[Message, ...] = (),
         observer: AgentObserver | None = None,
+        talk: ToolTalk | None = None,
     ) -> AgentOutput:
         """Ask one of the models that the work needs, by its place in `Needs.models`; returns its answer.
 
         `prompt` None: the agent's own. `after` are turns of this very conversation, which the prompt goes on with.
-        `observer` None: the agent's. Raises what keeps all of its fallbacks from answering.
+        `observer` None: the agent's. `talk`: the tools that the model may ask for; what it wants first may then be
+        returned instead of an answer. Raises what keeps all of its fallbacks from answering.
         """
         turn = self.turn
         if after or observer is not None:
@@ -54,6 +61,8 @@ class AgentContext:
             turn = replace(turn, history=(*turn.history, *after), observer=observer or turn.observer)
         if prompt is not None or model:
             turn = replace(turn, prompt=turn.prompt if prompt is None else prompt, model=model)
+        if talk is not None:
+            turn = replace(turn, talk=talk)
         return await self.ask_model(turn)
 
     async def run_child(

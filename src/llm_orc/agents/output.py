@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.agents.tool_talk.talk import ToolsWanted
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
@@ -101,6 +102,7 @@ class AgentOutput:
     evidence: EvidenceCounts | None = None  # if its quotes were checked
     saved_as: str = ""  # the file below the working directory that it is written to
     is_enforced: bool = False  # of the last call: the provider was given the schema
+    wants: ToolsWanted | None = None  # it is no answer: what the model wants first
     stands_in: bool = False  # for others that failed: to those that depend on the agent it counts as none
 
     @property

@@ -11,6 +11,8 @@ from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.tool_log.actions import ActionLog
+from llm_orc.agents.tool_talk.talk import ToolTalk
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Message, ReplyObserver
@@ -201,6 +203,8 @@ class AgentTurn:
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
     ask_person: AskPerson | None = None  # asks for this agent alone; None: whoever calls it knows how
     files: tuple[FileRef, ...] = ()  # those that go with the prompt
+    talk: ToolTalk | None = None  # None: its model is offered no tools
+    actions: ActionLog | None = None  # None: what it does with tools is kept nowhere
     is_aside: bool = False  # what is asked is no answer of the agent, such as a summary: its schema doesn't count
 
 

@@ -36,6 +36,7 @@ class ModelRef:
 
 
 DEFAULT_REPAIRS = 2
+DEFAULT_MAX_TURNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class ModelWork(Work):
     schema: dict[str, JsonValue] | None = None  # the answer is JSON that satisfies this JSON Schema
     repairs: int = DEFAULT_REPAIRS  # how often an answer that doesn't may be sent back
     evidence: tuple[Evidence, ...] = ()  # which of its fields are quotes, and from where
+    tools: tuple[str, ...] = ()  # what it may call before it answers
+    max_turns: int = DEFAULT_MAX_TURNS  # how often the model is asked, if it has tools
 
     @property
     def answer_schema(self) -> dict[str, JsonValue] | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.attachments.attached import files_for
+from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.render import fill_in_plainly
@@ -17,7 +18,7 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.inputs import filled_in, prompt_for
-from llm_orc.engine.observer import EventObserver, FirstWord, error_info
+from llm_orc.engine.observer import EventObserver, FirstWord, RecordedActions, error_info
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.shared import Shared
 from llm_orc.engine.surprises import as_error
@@ -91,6 +92,7 @@ class AgentRun:
             shared=len(self.beginning) if prompt.startswith(self.beginning) else 0,
             scope=self.scope,
             files=files,
+            actions=self._actions() if is_asked else None,
         )
         output = await shared.call(turn)
         if output.stands_in != self.stands_in:
@@ -105,6 +107,12 @@ class AgentRun:
         if saved_as and saver is not None:  # its failure is the agent's, whose answer is in the record
             await saver.save(path, saved_as, output)
         return output
+
+    def _actions(self) -> RecordedActions | None:
+        if not needs_of(self.spec.work).tools:
+            return None
+        shared, path = self.shared, self.path
+        return RecordedActions(path, shared.sink, shared.clock, shared.before.actions.get(path, ()))
 
     def _saved_as(self) -> str:
         """Return the file that its answer is written to; empty: none. Raises `SaveFailed` if none can be."""

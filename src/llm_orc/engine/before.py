@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath, above, item_of, list_of
+from llm_orc.agents.tool_log.actions import ToolAction
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentFailed, AgentFinished, AgentSkipped, AgentStarted, RoundStarted
+from llm_orc.engine.events import (
+    AgentFailed,
+    AgentFinished,
+    AgentSkipped,
+    AgentStarted,
+    RoundStarted,
+    ToolFinished,
+    ToolsAsked,
+    ToolStarted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -20,11 +30,29 @@ if TYPE_CHECKING:
 class Before:
     """`without`: the agents that started without others that they needed, and do so again (see `AgentStarted`).
 
-    `settled`: how agents ended that have no answer and are not asked again (see `SettledRounds`).
+    `settled`: how agents ended that have no answer and are not asked again (see `SettledRounds`). `actions`: what
+    agents without an answer have done with their tools.
     """
 
     without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
     settled: Mapping[str, AgentFailed | AgentSkipped] = field(default_factory=dict)
+    actions: Mapping[str, Sequence[ToolAction]] = field(default_factory=dict)
+
+
+class OpenActions:
+    """What agents have done with their tools, until they have answered. Folds the events of all attempts."""
+
+    def __init__(self) -> None:
+        self.by_agent: dict[str, list[ToolAction]] = {}
+
+    def apply(self, event: RecordedEvent) -> None:
+        match event:
+            case ToolsAsked(turn=action) | ToolStarted(tool=action) | ToolFinished(tool=action):
+                self.by_agent.setdefault(event.agent, []).append(action)
+            case AgentFinished():
+                self.by_agent.pop(event.agent, None)
+            case _:
+                pass
 
 
 class LateAnswers:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
+from llm_orc.agents.tool_log.actions import ToolBegun, ToolEnded, ToolTurn
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
@@ -96,7 +97,7 @@ class AgentStarted:
 
 @dataclass(frozen=True, slots=True)
 class ModelChosen:
-    """A model is about to be called for the first time, over this access."""
+    """A model is about to be called over this access: first, or again after a turn that asked for tools."""
 
     at: float
     agent: AgentPath
@@ -135,6 +136,33 @@ class AnswerRejected:
     attempt: int
     call: ModelCall
     error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsAsked:
+    """The agent's model asks for tools before it answers; the text streamed so far is no answer."""
+
+    at: float
+    agent: AgentPath
+    turn: ToolTurn
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A call of a tool is about to be made."""
+
+    at: float
+    agent: AgentPath
+    tool: ToolBegun
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A call of a tool has ended, or was refused."""
+
+    at: float
+    agent: AgentPath
+    tool: ToolEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +319,9 @@ RecordedEvent = (
     | ModelChosen
     | ModelRetrying
     | AnswerRejected
+    | ToolsAsked
+    | ToolStarted
+    | ToolFinished
     | ModelSwitched
     | PlanWaitStarted
     | PlanWaitEnded

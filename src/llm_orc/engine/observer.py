@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from llm_orc.agents.tool_log.actions import ToolBegun, ToolEnded
 from llm_orc.catalog.table import row_of
 from llm_orc.engine.events import (
     AgentDelta,
@@ -17,14 +18,18 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     PlanWaitStarted,
     RoundStarted,
+    ToolFinished,
+    ToolsAsked,
+    ToolStarted,
 )
 from llm_orc.errors import PlanLimitReached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.tool_log.actions import ToolAction
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.shared import Clock
@@ -55,6 +60,26 @@ def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWait
         for_plan.is_told,
         error_info(for_plan.refusal()),
     )
+
+
+def tool_event(action: ToolAction, agent: AgentPath, at: float) -> ToolsAsked | ToolStarted | ToolFinished:
+    """Return the event that says what an agent does with its tools."""
+    if isinstance(action, ToolBegun):
+        return ToolStarted(at, agent, action)
+    return ToolFinished(at, agent, action) if isinstance(action, ToolEnded) else ToolsAsked(at, agent, action)
+
+
+class RecordedActions:
+    """What an agent does with its tools, in the record of its run. See `agents.tool_log.actions.ActionLog`."""
+
+    __slots__ = ("_agent", "_clock", "_sink", "earlier")
+
+    def __init__(self, agent: AgentPath, sink: EventSink, clock: Clock, earlier: Sequence[ToolAction]) -> None:
+        self.earlier = earlier
+        self._agent, self._sink, self._clock = agent, sink, clock
+
+    async def keep(self, action: ToolAction) -> None:
+        await self._sink.commit(tool_event(action, self._agent, self._clock.now()))
 
 
 class EventObserver:

@@ -46,6 +46,7 @@ LlmOrcError                   error                     exit 1
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ AnswerInvalid           answer_invalid                    an answer that does not satisfy its schema
+│  ├─ TurnsExhausted          turns_exhausted                   a model that only asks for tools
 │  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
@@ -139,6 +140,7 @@ from llm_orc.errors.run import (
     RunTimedOut,
     SaveFailed,
     ScriptFailed,
+    TurnsExhausted,
 )
 from llm_orc.errors.settings import MissingExtra, ProfileNotFound, SettingsError
 from llm_orc.errors.storage import StorageError, StoreBusy, UnsafeFile
@@ -217,5 +219,6 @@ __all__ = [
     "ToolServerError",
     "ToolServerFailed",
     "ToolServerTimedOut",
+    "TurnsExhausted",
     "UnsafeFile",
 ]

@@ -29,6 +29,12 @@ class AnswerInvalid(RunError):
     code = "answer_invalid"
 
 
+class TurnsExhausted(RunError):
+    """The model of an agent only asked for tools in all the turns that it may have."""
+
+    code = "turns_exhausted"
+
+
 class ReferenceWithoutValue(RunError):
     """The agent refers to a field that an answer does not have, or to an answer that there is not.
 

@@ -26,6 +26,9 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    ToolFinished,
+    ToolsAsked,
+    ToolStarted,
 )
 from llm_orc.formats.figures import moment
 from llm_orc.formats.format import EventFormat
@@ -39,6 +42,7 @@ from llm_orc.formats.json_values import (
     output_values,
     usage_value,
 )
+from llm_orc.formats.tools.values import tool_event_values
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RecordedEvent, RunEvent
@@ -84,6 +88,8 @@ def _event_values(event: RecordedEvent) -> dict[str, JsonValue]:
         return _attempt_values(event)
     if isinstance(event, AnswerRejected):
         return _rejected_values(event)
+    if isinstance(event, ToolsAsked | ToolStarted | ToolFinished):
+        return tool_event_values(event)
     return _agent_values(event)
 
 

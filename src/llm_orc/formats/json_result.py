@@ -22,6 +22,7 @@ from llm_orc.formats.json_values import (
     spend_value,
     usage_value,
 )
+from llm_orc.formats.tools.values import tools_value
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -82,6 +83,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "items": items_value(agent.items),
         "rounds": rounds_value(agent.rounds),
         "samples": samples_value(agent.samples),
+        "tools": tools_value(agent.tools),
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
         "reason": agent.reason,

@@ -19,6 +19,7 @@ from llm_orc.engine.events import (
     ModelRetrying,
     ModelSwitched,
     RunStarted,
+    ToolsAsked,
 )
 from llm_orc.errors import BudgetExceeded
 
@@ -93,6 +94,9 @@ class CostsSoFar:
                     self._count_call()
                 else:
                     self._under_way.pop(event.agent, None)
+            case ToolsAsked():  # if the model is called again, it is told
+                self._answered(event.agent, event.turn.call)
+                self._under_way.pop(event.agent, None)
             case ModelSwitched():
                 self._failed(event.agent, event.error)
                 self._begin(event.agent, event.access)

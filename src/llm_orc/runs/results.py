@@ -15,6 +15,7 @@ from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked, ErrorInfo, Ru
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Usage
 from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
+from llm_orc.runs.tools.used import ToolUsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,6 +66,7 @@ class AgentResult:
     rounds: Rounds | None = None  # how a loop ended
     validation: str = ""  # see `AgentOutput`
     evidence: EvidenceCounts | None = None  # if its quotes were checked
+    tools: tuple[ToolUsed, ...] = ()  # what its model has asked for, in all attempts
 
     def __repr__(self) -> str:
         return brief_agent(self)

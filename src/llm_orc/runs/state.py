@@ -9,7 +9,7 @@ from llm_orc.agents.output import AgentOutput, ItemCounts, ModelCall, cost_of, u
 from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.before import Before, LateAnswers, SettledRounds
+from llm_orc.engine.before import Before, LateAnswers, OpenActions, SettledRounds
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -33,9 +33,13 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    ToolFinished,
+    ToolsAsked,
+    ToolStarted,
 )
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
+from llm_orc.runs.tools.used import ToolsUsed
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
@@ -120,7 +124,10 @@ class RunState:
         self.settled = SettledRounds()
         self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
         self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
-        self._rejected: dict[str, list[ModelCall]] = {}  # calls whose answers were sent back, in all attempts
+        self.tools = ToolsUsed()
+        self.actions = OpenActions()
+        # Calls whose answers were sent back, or asked for tools, in all attempts.
+        self._before_the_last: dict[str, list[ModelCall]] = {}
 
     @property
     def open_questions(self) -> dict[str, ApprovalAsked]:
@@ -135,8 +142,10 @@ class RunState:
         self.last_at = event.at
         self.costs.apply(event)
         self.settled.apply(event)
+        self.tools.apply(event)
+        self.actions.apply(event)
         match event:
-            case AttemptStarted() | AttemptSettled():
+            case AttemptStarted() | AttemptSettled() | ToolStarted() | ToolFinished():
                 pass
             case RunStarted():
                 self._start(event)
@@ -150,12 +159,20 @@ class RunState:
                 self._approval_event(event)
             case ItemsStarted() | RoundStarted():
                 self._repeats(event)
-            case AnswerRejected():
-                self._rejected.setdefault(event.agent, []).append(event.call)
-                self._agent(event.agent).sent_back(event)
+            case AnswerRejected() | ToolsAsked():
+                self._goes_on(event)
             case _:
                 self._count_item(event)
                 self._agent_event(self._agent(event.agent), event)
+
+    def _goes_on(self, event: AnswerRejected | ToolsAsked) -> None:
+        """A model has answered, and is called again after it."""
+        agent = self._agent(event.agent)
+        if isinstance(event, AnswerRejected):
+            agent.sent_back(event)
+        agent.streamed.clear()
+        call = event.call if isinstance(event, AnswerRejected) else event.turn.call
+        self._before_the_last.setdefault(event.agent, []).append(call)
 
     def _approval_event(self, event: ApprovalAsked | ApprovalAnswered) -> None:
         if isinstance(event, ApprovalAnswered):
@@ -269,7 +286,7 @@ class RunState:
     @property
     def before(self) -> Before:
         """What a resumed run keeps to beside the answers."""
-        return Before(self.late.without, self.settled.ends)
+        return Before(self.late.without, self.settled.ends, self.actions.by_agent)
 
     @property
     def failed(self) -> frozenset[str]:
@@ -353,8 +370,8 @@ class RunState:
                 status, error, reason = "skipped", stopped, "interrupted"
         output = state.output if status == "completed" else None
         last = output.last if output else None
-        rejected = tuple(self._rejected.get(state.name, ()))  # paid for like the one that counts
-        calls = (*rejected, *state.output.calls) if state.output else rejected
+        before = tuple(self._before_the_last.get(state.name, ()))  # paid for like the one that counts
+        calls = (*before, *state.output.calls) if state.output else before
         return AgentResult(
             name=state.name,
             status=status,
@@ -387,4 +404,5 @@ class RunState:
             rounds=output.rounds if output else None,
             cached=output.cached if output else None,
             saved_as=output.saved_as if output else "",
+            tools=self.tools.of(state.name),
         )

@@ -26,6 +26,9 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    ToolFinished,
+    ToolsAsked,
+    ToolStarted,
 )
 from llm_orc.errors import StorageError
 from llm_orc.net.text import whole_text
@@ -39,6 +42,9 @@ KINDS: dict[type[RecordedEvent], str] = {
     ModelChosen: "model_chosen",
     ModelRetrying: "model_retrying",
     AnswerRejected: "answer_rejected",
+    ToolsAsked: "tools_asked",
+    ToolStarted: "tool_started",
+    ToolFinished: "tool_finished",
     ModelSwitched: "model_switched",
     PlanWaitStarted: "plan_wait_started",
     PlanWaitEnded: "plan_wait_ended",

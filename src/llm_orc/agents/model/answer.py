@@ -15,15 +15,14 @@ from llm_orc.agents.references.scope import without_fence
 from llm_orc.agents.schema.canned import canned_answer
 from llm_orc.agents.turn import ForwardingObserver
 from llm_orc.errors import AnswerInvalid
-from llm_orc.providers.base import Message
 from llm_orc.providers.structured.restore import without_nulls
 from llm_orc.schemas.validate import checker_for
 
 if TYPE_CHECKING:
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.evidence.check import Checked
+    from llm_orc.agents.model.dialogue import Dialogue
     from llm_orc.agents.output import AgentOutput
-    from llm_orc.agents.turn import AgentObserver
     from llm_orc.agents.work import ModelWork
     from llm_orc.auth.access import Access
     from llm_orc.jsontypes import JsonValue
@@ -71,16 +70,14 @@ class _WithoutEvidence(_NotAsAsked):
         )
 
 
-async def ask_by_schema(context: AgentContext, work: ModelWork, schema: Schema) -> AgentOutput:
+async def ask_by_schema(context: AgentContext, work: ModelWork, schema: Schema, dialogue: Dialogue) -> AgentOutput:
     """Return the answer with its data. Raises `AnswerInvalid` after the last repair."""
     turn = context.turn
     evidence = EvidenceCheck(work.evidence, turn.texts)
-    system_prompt = turn.texts.get("system_prompt", work.system_prompt)
-    prompt, after = turn.prompt, tuple[Message, ...]()
-    observer: AgentObserver = turn.observer
+    prompt, observer = turn.prompt, None
     repairs = 0
     while True:
-        output = await context.call_model(prompt, after=after, observer=observer)
+        output = await dialogue.ask(prompt, observer)
         try:
             return _with_evidence(_accepted(output, schema, repairs), evidence)
         except _NotAsAsked as e:
@@ -94,7 +91,6 @@ async def ask_by_schema(context: AgentContext, work: ModelWork, schema: Schema) 
         if not may_repair:
             raise error
         repairs += 1
-        after = (*after, Message("user", prompt, system_prompt), Message("assistant", output.text))
         prompt = wrong.for_the_model
         observer = _Repairing(turn.observer)
 

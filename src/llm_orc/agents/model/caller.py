@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.files.access import NO_FILES, FileAccess, with_attachments
+from llm_orc.agents.files.access import NO_FILES, FileAccess
 from llm_orc.agents.model.counted_attempts import counted
 from llm_orc.agents.model.plan_waits import MustWaitForPlan, refusing
+from llm_orc.agents.model.request import request_of
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import model_key
 from llm_orc.agents.time_limit import within_time_limit
-from llm_orc.agents.work import ModelWork
+from llm_orc.agents.tool_talk.talk import ToolsWanted
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
@@ -26,7 +26,6 @@ from llm_orc.errors import (
     RequestRejected,
 )
 from llm_orc.net.text import is_blank, whole_text
-from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.limits.plans import Plans, UsedUp, is_paid_by_plan
 from llm_orc.providers.redact import masked_reply
 
@@ -35,13 +34,12 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.budget import Spending
     from llm_orc.agents.candidate import Candidate
-    from llm_orc.agents.choice import ModelChoice
     from llm_orc.agents.path import AgentPath
-    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.tool_talk.talk import ToolTalk
     from llm_orc.agents.turn import AgentTurn
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
-    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import ModelRequest
 
 
 class LlmCaller:
@@ -92,7 +90,7 @@ class LlmCaller:
         return caller
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        candidates = self._candidates[model_key(turn.path, turn.model)]
+        candidates = _from_the_first(self._candidates[model_key(turn.path, turn.model)], turn.talk)
         while True:
             outcome = await self._round(candidates, turn)
             if isinstance(outcome, AgentOutput):
@@ -152,12 +150,21 @@ class LlmCaller:
             raise
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
-        request = _request(candidate.choice, turn, self._files)
+        request = request_of(candidate, turn, self._files)
         if budgets := (*self._budgets, *self._within(turn.path)):
             request = counted(request, candidate, turn.path, budgets)
         if is_paid_by_plan(candidate.access):
             request = refusing(request, candidate, self._plans)
         return await _ask(candidate, turn, request)
+
+
+def _from_the_first(candidates: Sequence[Candidate], talk: ToolTalk | None) -> Sequence[Candidate]:
+    """Return the candidates from the one that has begun a conversation with tools; the others have failed."""
+    if talk is None or talk.access is None:
+        return candidates
+    names = [(candidate.access, candidate.model.name) for candidate in candidates]
+    began = (talk.access, talk.model)
+    return candidates[names.index(began) :] if began in names else candidates
 
 
 def _sooner(one: UsedUp | None, other: UsedUp | None) -> UsedUp | None:
@@ -182,54 +189,16 @@ def _another_may_do_better(error: LlmOrcError) -> bool:
     return not isinstance(error, (RequestRejected, ContentRefused))
 
 
-def _request(choice: ModelChoice, turn: AgentTurn, files: FileAccess) -> ModelRequest:
-    system_prompt = turn.texts.get("system_prompt", choice.system_prompt)
-    return ModelRequest(
-        messages=alternating(_messages(turn, system_prompt, files)),
-        system_prompt=system_prompt,
-        temperature=choice.temperature,
-        max_tokens=choice.max_tokens,
-        json_output=choice.json_output and not turn.is_aside,
-        schema=None if turn.is_aside else schema_of(turn.agent),
-        options=choice.options,
-        conversation=turn.conversation,
-        shared=0 if turn.history else turn.shared,
-    )
-
-
-def _messages(turn: AgentTurn, system_prompt: str | None, files: FileAccess) -> list[Message]:
-    own = () if turn.is_aside else turn.files
-    return [
-        with_attachments(one, files)
-        for one in (*turn.history, Message("user", turn.prompt, system_prompt, files=own))
-    ]
-
-
-def schema_of(agent: AgentSpec) -> dict[str, JsonValue] | None:
-    """Return the schema that the answer of a language model is asked by."""
-    return agent.work.schema if isinstance(agent.work, ModelWork) else None
-
-
-def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Join consecutive turns of one side: many servers only accept alternating turns."""
-    joined: list[Message] = []
-    for message in messages:
-        if joined and joined[-1].role == message.role:
-            before = joined.pop()
-            attached = (*before.attachments, *message.attachments)
-            content = f"{before.content}\n\n{message.content}"
-            message = replace(message, content=content, attachments=attached)  # noqa: PLW2901
-        joined.append(message)
-    return tuple(joined)
-
-
 async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> AgentOutput:
     if (limit_s := candidate.choice.timeout_s) is None:
         reply = await masked_reply(candidate.model, request, turn.observer)
     else:
         async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent or its profile."):
             reply = await masked_reply(candidate.model, request, turn.observer)
-    if is_blank(reply.text):  # however it arrived: no agent may receive an empty answer
+    wants = None
+    if turn.talk is not None and reply.calls:
+        wants = ToolsWanted(reply.calls, candidate.model.name, reply.own)
+    elif is_blank(reply.text):  # however it arrived: no agent may receive an empty answer
         blank = ReplyUnreadable(
             f"`{candidate.access.provider}` (model `{reply.model}`) returned an answer without any text",
             hint="Ask again, or reword the prompt.",
@@ -245,4 +214,4 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         request_id=whole_text(reply.request_id),
         stop_word=reply.stop_word,
     )
-    return AgentOutput(whole_text(reply.text), (call,), is_enforced=reply.is_enforced)
+    return AgentOutput(whole_text(reply.text), (call,), is_enforced=reply.is_enforced, wants=wants)

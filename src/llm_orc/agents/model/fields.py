@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.evidence import evidence
 from llm_orc.agents.schema.read import response_format, schema_value
-from llm_orc.agents.work import DEFAULT_REPAIRS
+from llm_orc.agents.tools.names import tool_names
+from llm_orc.agents.work import DEFAULT_MAX_TURNS, DEFAULT_REPAIRS
 from llm_orc.catalog.table import method_names
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
@@ -115,6 +116,20 @@ MODEL_FIELDS: Fields = {
         "counts",
         default_text="nothing is looked up",
         is_prose=True,
+    ),
+    "tools": Field(
+        optional(tool_names),
+        "What the model may call before it answers: `files.read`, `web.fetch`, `mcp.SERVER.TOOL`, `run.NAME`,"
+        " `ensemble.NAME`.",
+        "runs",
+        default_text="none",
+    ),
+    "max_turns": Field(
+        optional(whole_number(1)),
+        "With `tools`: how often the model is asked at most. If it asks for tools in the last of these turns, the"
+        " agent fails.",
+        "counts",
+        default=DEFAULT_MAX_TURNS,
     ),
     "response_format": Field(
         optional(response_format),

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
+from llm_orc.agents.model.dialogue import Dialogue
 from llm_orc.agents.model.evidence import evidence_problems, read_evidence, texts_of_evidence
 from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.schema.read import asks_for_data, read_schema, wants_json
-from llm_orc.agents.work import DEFAULT_REPAIRS, ModelRef, ModelWork, Needs
+from llm_orc.agents.work import DEFAULT_MAX_TURNS, DEFAULT_REPAIRS, ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def _read(keys: AgentKeys) -> ModelWork:
         schema=schema,
         repairs=DEFAULT_REPAIRS if values.get("repairs") is None else values["repairs"],
         evidence=read_evidence(keys, schema),
+        tools=_tools(keys),
+        max_turns=DEFAULT_MAX_TURNS if values.get("max_turns") is None else values["max_turns"],
     )
 
 
@@ -67,6 +70,17 @@ def _model(keys: AgentKeys) -> ModelRef:
     return ModelRef(provider=provider, model=model)
 
 
+def _tools(keys: AgentKeys) -> tuple[str, ...]:
+    tools: tuple[str, ...] = keys.values.get("tools") or ()
+    if tools and keys.values.get("cache") is not None:
+        message = f"agent `{keys.agent}` has both `tools` and `cache`: what tools do is done anew each time"
+        keys.say("cache", message, "Remove one of them.")
+    if not tools and keys.values.get("max_turns") is not None:
+        message = f"agent `{keys.agent}` has `max_turns`, and no `tools`"
+        keys.say("max_turns", message, "Add `tools`, or remove it.")
+    return tools
+
+
 def _texts(work: ModelWork) -> tuple[Text, ...]:
     written = {"system_prompt": work.system_prompt, "prompt": work.prompt}
     own = (Text(key, text) for key, text in written.items() if text is not None)
@@ -78,7 +92,7 @@ def _answers(work: ModelWork) -> Answers:
 
 
 def _needs(work: ModelWork) -> Needs:
-    return Needs(models=(work,))
+    return Needs(models=(work,), tools=work.tools)
 
 
 def _shape(work: ModelWork) -> dict[str, object]:
@@ -91,10 +105,21 @@ def _shape(work: ModelWork) -> dict[str, object]:
 
 
 async def _run(context: AgentContext, work: ModelWork) -> AgentOutput:
-    schema = work.answer_schema
-    if schema is None or context.turn.is_aside:
+    if context.turn.is_aside:
         return await context.call_model()
-    return await ask_by_schema(context, work, schema)
+    if not work.tools:
+        return await _answer(context, work, Dialogue(context, work))
+    from llm_orc.agents.model.tool_dialogue import tool_dialogue  # noqa: PLC0415 - heavy: only with tools
+
+    async with tool_dialogue(context, work) as dialogue:
+        return await _answer(context, work, dialogue)
+
+
+async def _answer(context: AgentContext, work: ModelWork, dialogue: Dialogue) -> AgentOutput:
+    schema = work.answer_schema
+    if schema is None:
+        return await dialogue.ask(context.prompt)
+    return await ask_by_schema(context, work, schema, dialogue)
 
 
 async def _rehearse(context: AgentContext, work: ModelWork) -> AgentOutput:

@@ -24,10 +24,14 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     PlanWaitStarted,
     RunFinished,
+    ToolFinished,
+    ToolsAsked,
 )
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import output_figures
+from llm_orc.formats.tools.words import ended_words
+from llm_orc.runs.tools.used import ToolsUsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +52,7 @@ class ChatView:
         self._waiting = _Waiting()
         self.is_over = False  # every answer has arrived
         self._held: list[RunEvent] | None = None  # while a question has the terminal
+        self._tools = ToolsUsed()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -63,6 +68,8 @@ class ChatView:
                 self._show(event)
 
     def show(self, event: RunEvent) -> None:
+        if not isinstance(event, AgentDelta):
+            self._tools.apply(event)
         if not is_top(getattr(event, "agent", "")):
             return  # what runs within an agent
         if self._held is not None:
@@ -83,6 +90,8 @@ class ChatView:
                     note(Styled("The answer starts again:", "dim"))
             case AgentNotice() | AgentSkipped() | PlanWaitStarted() | PlanWaitEnded():
                 self._note(plain_words(event))
+            case ToolsAsked() | ToolFinished():
+                self._tool_event(event)
             case AgentFinished():
                 self._finished(event)
             case AgentFailed():
@@ -107,6 +116,14 @@ class ChatView:
         if event.output.model:
             figures.insert(0, event.output.model)
         note(Styled(one_line(" · ".join(figures)), "dim"))
+
+    def _tool_event(self, event: ToolsAsked | ToolFinished) -> None:
+        """What was written before a tool is called stays, and is no part of the answer."""
+        if isinstance(event, ToolFinished):
+            who = f"{event.agent}: " if self._agents > 1 else ""
+            self._note(Styled(f"{who}{ended_words(self._tools.ended(event))}", "dim"))
+        else:
+            self._note()
 
     def _failed(self, event: AgentFailed) -> None:
         who = f"{event.agent}: " if self._agents > 1 else ""

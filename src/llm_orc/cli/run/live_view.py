@@ -26,6 +26,8 @@ from llm_orc.engine.events import (
     ModelSwitched,
     PlanWaitStarted,
     RunStarted,
+    ToolFinished,
+    ToolsAsked,
 )
 from llm_orc.formats.printable import printable
 
@@ -85,6 +87,11 @@ class LiveView:
                 event.agent
             ):
                 self._starts_again(event)
+            case ToolsAsked() if self._is_answering(event.agent):
+                self._drop()
+                self._is_data = False
+            case ToolFinished() if self._is_answering(event.agent):
+                self._called(event)
             case AgentFailed() if self._is_answering(event.agent):
                 self._drop()
                 self._left.add(event.agent)  # why it failed is said at the end, instead of its answer
@@ -157,6 +164,12 @@ class LiveView:
             said = f"{plain_words(event)}\n{_STARTS_AGAIN}"
             self._above += painted([Styled(f"{said}\n", "dim")], self._stream)
             self._paint()
+
+    def _called(self, event: ToolFinished) -> None:
+        """Leave a line for a call of a tool among what the agent says."""
+        words = self._progress.tool_words(event)
+        self._above += painted([Styled(f"{words}\n", "dim")], self._stream)
+        self._paint()
 
     def _drop(self) -> None:
         """What has arrived of an answer that doesn't go on stays where it is."""

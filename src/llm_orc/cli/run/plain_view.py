@@ -25,10 +25,13 @@ from llm_orc.engine.events import (
     PlanWaitStarted,
     RoundStarted,
     RunStarted,
+    ToolFinished,
 )
 from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import output_figures, plan_wait_words, rejected_words, round_words, why_skipped
+from llm_orc.formats.tools.words import ended_words
+from llm_orc.runs.tools.used import ToolsUsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +66,7 @@ class PlainView:
         self._all: _Tenths | None = None  # where there are many agents
         self._lists: dict[str, _Tenths] = {}  # agents that run over many items
         self._resumed: tuple[str, ...] = ()
+        self._tools = ToolsUsed()
         self._held: list[str] | None = None  # lines that wait until a question is answered
 
     def show(self, event: RunEvent) -> None:
@@ -74,8 +78,11 @@ class PlainView:
             known = sum(list_of(path) == event.agent for path in self._resumed)
             items = f"{count(event.total, 'item')} of {event.agent}"
             self._lists[event.agent] = _Tenths(one_line(items), event.total, known)
+        self._tools.apply(event)
         words = plain_words(event)
-        is_routine = isinstance(event, AgentStarted | RoundStarted | AgentFinished | AgentSkipped)
+        if isinstance(event, ToolFinished):
+            words = f"{one_line(event.agent)}: {ended_words(self._tools.ended(event))}"
+        is_routine = isinstance(event, AgentStarted | RoundStarted | ToolFinished | AgentFinished | AgentSkipped)
         if words and not (is_routine and self._is_one_of_many(getattr(event, "agent", ""))):
             self.tell(words)
         if isinstance(event, AgentFinished | AgentFailed | AgentSkipped):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.path import above, in_tree_order, is_of_item, item_of, list_of
 from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RoundStarted, RunStarted
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFinished,
+    AnswerRejected,
+    ItemsStarted,
+    RoundStarted,
+    RunStarted,
+    ToolsAsked,
+)
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import (
@@ -21,16 +29,18 @@ from llm_orc.formats.sentences import (
     sample_figures,
     why_skipped,
 )
+from llm_orc.formats.tools.words import call_words, ended_words
 from llm_orc.providers.dialects.endings import end_note
-from llm_orc.runs.spend import Spend, spend_of, unanswered
+from llm_orc.runs.spend import Spend, spend_of, spend_on, unanswered
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from llm_orc.agents.output import ItemCounts
-    from llm_orc.engine.events import RunEvent
+    from llm_orc.engine.events import RunEvent, ToolFinished
     from llm_orc.runs.state import AgentPhase, AgentState
+    from llm_orc.runs.tools.used import ToolUsed
 
 NARROW = 60  # columns; up to this width a line has a name and one figure
 EACH_UP_TO = 40  # agents; of more, single lines say less than counts
@@ -110,6 +120,13 @@ class RunProgress:
             self._moved(agent, before)
         if isinstance(event, AgentFinished):
             self._count(event)
+        if isinstance(event, ToolsAsked | AnswerRejected):  # paid for like the answer that follows
+            call = event.turn.call if isinstance(event, ToolsAsked) else event.call
+            self._spend = self._spend.plus(spend_on((call,)))
+
+    def tool_words(self, event: ToolFinished) -> str:
+        """Return a call of a tool that has ended, in a few words."""
+        return ended_words(self._state.tools.ended(event))
 
     def _recount(self, began_at: float) -> None:
         """Count again from the state: a resumed run starts with finished agents."""
@@ -170,7 +187,8 @@ class RunProgress:
         return drawn
 
     def _line(self, agent: AgentState, width: int, names: int, now: float) -> Line:
-        return _agent_line(agent, width, names, now, self._running[agent.name])
+        tools = self._state.tools.under_way(agent.name) if agent.phase == "running" else ()
+        return _agent_line(agent, width, names, now, running=self._running[agent.name], tools=tools)
 
     def ended(self, width: int, without: Collection[str] = ()) -> dict[str, Line]:
         """Return the line of each agent of the ensemble that has ended; in a large run, of some that failed.
@@ -206,7 +224,9 @@ def _name_column(agents: Collection[AgentState], width: int) -> int:
     return min(max((cell_width(agent.name) for agent in agents), default=0), most)
 
 
-def _agent_line(agent: AgentState, width: int, names: int, now: float, running: int = 0) -> Line:
+def _agent_line(
+    agent: AgentState, width: int, names: int, now: float, *, running: int = 0, tools: Sequence[ToolUsed] = ()
+) -> Line:
     mark, style = _MARKS[agent.phase]
     name = cut(agent.name, names)
     name += " " * (names - cell_width(name))
@@ -214,9 +234,18 @@ def _agent_line(agent: AgentState, width: int, names: int, now: float, running: 
     if agent.items is not None and agent.phase in _ACTIVE:
         text = _items_so_far(agent.items, running)
         text = f"{_one_figure(agent, now):<12}{text}" if width > NARROW else text
+    elif tools and width > NARROW:
+        text = f"{_one_figure(agent, now):<12}{_at_tools(tools, now)}"
     else:
         text = _after_name(agent, room, now) if width > NARROW else _in_short(agent, now)
     return Line(mark, style, cut(f"{name}  {text}".rstrip(), width - 2))
+
+
+def _at_tools(tools: Sequence[ToolUsed], now: float) -> str:
+    """`files.read src/app.py 3.2 s`, and how many others are called at the same time."""
+    first = tools[0]
+    more = f" and {count(len(tools) - 1, 'other')}" if len(tools) > 1 else ""
+    return f"{call_words(first)} {seconds(now - (first.started_at or now))}{more}"
 
 
 def _items_so_far(items: ItemCounts, running: int) -> str:

@@ -15,7 +15,7 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepOutcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
-from llm_orc.batches.workers.steps.sinks import OutcomeSink, StepObserver
+from llm_orc.batches.workers.steps.sinks import OutcomeSink, StepActions, StepObserver
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
@@ -56,7 +56,8 @@ async def call_agent(
         children = children.into(watch, into_parts(call_part, watch), passes=Exception)
     ask = None if desk is None else partial(desk.ask, watch)
     try:
-        output = await call(replace(turn, observer=watch, children=children, ask_person=ask))
+        at_work = replace(turn, observer=watch, children=children, ask_person=ask, actions=StepActions(watch))
+        output = await call(at_work)
     except LlmOrcError as e:
         if is_fatal(e):
             raise

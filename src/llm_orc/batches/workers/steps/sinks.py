@@ -21,7 +21,7 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     RoundStarted,
 )
-from llm_orc.engine.observer import error_info, plan_wait_started
+from llm_orc.engine.observer import error_info, plan_wait_started, tool_event
 from llm_orc.runs.wire import encode_event
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.output import AgentOutput, ModelCall
     from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.tool_log.actions import ToolAction
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import RecordedEvent
     from llm_orc.engine.shared import Clock
@@ -93,6 +94,18 @@ class RowSink(OutcomeSink):
         self.record.append(b'["%s",%s]' % (kind.encode(), body))
 
 
+class StepActions:
+    """An `ActionLog`: what an agent does with its tools is among the events of its outcome."""
+
+    earlier: Sequence[ToolAction] = ()
+
+    def __init__(self, watch: StepObserver) -> None:
+        self._watch = watch
+
+    async def keep(self, action: ToolAction) -> None:
+        self._watch.acted(action)
+
+
 class StepObserver(OutcomeSink):
     """Observes an agent, and gathers its events and those of agents within it for its outcome."""
 
@@ -150,6 +163,9 @@ class StepObserver(OutcomeSink):
 
     def wait_over(self) -> None:
         self.keep(PlanWaitEnded(self._clock.now(), self._agent))
+
+    def acted(self, action: ToolAction) -> None:
+        self.keep(tool_event(action, self._agent, self._clock.now()))
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
         return StepOutcome(

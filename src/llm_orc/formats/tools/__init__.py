@@ -1,0 +1,1 @@
+"""Calls of tools: in words for people, and as JSON."""

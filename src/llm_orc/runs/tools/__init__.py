@@ -1,0 +1,1 @@
+"""The tools that agents of a run have called."""
