@@ -83,7 +83,7 @@ def rooms_of(loaded: set[str]) -> set[str]:
     return {name.split(".")[1] for name in loaded if name.startswith("llm_orc.")}
 
 
-@pytest.mark.parametrize(("command", "further"), [("check", {"engine"}), ("explain", set())])
+@pytest.mark.parametrize(("command", "further"), [("check", {"engine"}), ("explain", {"engine"})])
 def test_commands_about_an_ensemble_load_only_what_reads_files(
     tmp_path: Path, command: str, further: set[str]
 ) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
-    from llm_orc.agents.spec import WhenFull
+    from llm_orc.agents.spec import Caching, WhenFull
     from llm_orc.app.files.given import FileLike, InputValue
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.results import RunResult
@@ -66,6 +66,7 @@ async def run(
     runtime: Runtime | None = None,
     inputs: Mapping[str, InputValue] | None = None,
     attachments: Sequence[FileLike] = (),
+    caching: Caching = "use",
 ) -> RunResult:
     """Run an ensemble on `task` (default: its `default_task`) and return the results of all agents.
 
@@ -78,9 +79,10 @@ async def run(
     failed agent is in the result, not raised; what is raised, an `LlmOrcError`, was found before anything was
     spent. With a `conversation` the agents are told what was said in it before, and `when_full` says what to do
     when that no longer fits a model. With `wait_for_plan`, agents whose plan is used up wait until it resets,
-    and nothing dearer takes over. Settings and ensembles are looked up from the working directory, credentials
-    in the environment: now, or when `runtime` was opened, which is shared with other runs. Cancelling keeps what
-    is finished.
+    and nothing dearer takes over. `caching` is what agents with a `cache` do: `use` answers of before, `refresh`
+    them with new ones, or neither (`off`), without a record always. Settings and ensembles are looked up from the
+    working directory, credentials in the environment: now, or when `runtime` was opened, which is shared with
+    other runs. Cancelling keeps what is finished.
     """
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     models = _named(model, agent_models)
@@ -101,6 +103,7 @@ async def run(
         inputs=values,
         models=models,
         given=GivenFiles(files, reader.contents),
+        caching=caching,
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
@@ -167,6 +170,7 @@ def run_sync(
     on_event: Callable[[RunEvent], None] | None = None,
     inputs: Mapping[str, InputValue] | None = None,
     attachments: Sequence[FileLike] = (),
+    caching: Caching = "use",
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
     if in_event_loop():
@@ -190,5 +194,6 @@ def run_sync(
             on_event=on_event,
             inputs=inputs,
             attachments=attachments,
+            caching=caching,
         )
     )

@@ -45,3 +45,12 @@ def duration(value: JsonValue) -> float:
     if not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_S:
         raise WrongValue("longer than 0 and at most 10 years")
     return seconds
+
+
+def shown_duration(seconds: float) -> str:
+    """Return the duration as it may be written, in the largest unit that it is a whole number of: `30d`."""
+    for unit in ("d", "h", "m"):
+        number, rest = divmod(seconds, _UNITS_S[unit])
+        if number and not rest:
+            return f"{number:.0f}{unit}"
+    return f"{seconds:g}s"

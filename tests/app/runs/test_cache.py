@@ -7,18 +7,25 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+import llm_orc
 from llm_orc.agents.output import AgentOutput
 from llm_orc.app.cache.store import AnswerStore
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
+from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.runtime import Runtime
 from llm_orc.formats.json_result import as_json
 from llm_orc.formats.sentences import agent_figures
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox, run
+
+if TYPE_CHECKING:
+    from llm_orc.agents.spec import Caching
 
 
 @pytest.fixture
@@ -238,3 +245,13 @@ def test_a_key_says_nothing_without_the_file(tmp_path: Path) -> None:
     assert again.key({"prompt": "p"}) in keys
     again.close()
     other.close()
+
+
+async def test_a_python_program_says_what_is_done_with_answers_of_before(
+    place: Workspace, sandbox: Sandbox
+) -> None:
+    async with Runtime(place.app()) as runtime:
+        ensemble = find_ensemble(place.app(), "one")
+        for caching, asked in (("use", 1), ("use", 1), ("off", 2), ("refresh", 3), ("use", 3)):
+            await llm_orc.run(ensemble, "x", runtime=runtime, caching=cast("Caching", caching))
+            assert sandbox.request_count == asked

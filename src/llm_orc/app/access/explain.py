@@ -14,7 +14,8 @@ from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.finder import access_finder
-from llm_orc.app.access.models import plan_of
+from llm_orc.app.access.missing import joined_error
+from llm_orc.app.access.models import MissingAccess, plan_of
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
@@ -33,13 +34,31 @@ async def explain_access(
     app: App, ensemble: Ensemble, *, allow_metered: bool = False, models: NamedModels = NONE_NAMED
 ) -> AccessPlan:
     """Decide as a run would; nothing is sent to a provider. Raises what a run raises before it starts."""
+    plan, error = await explain_all(app, ensemble, allow_metered=allow_metered, models=models)
+    if error is not None:
+        raise error
+    return plan
+
+
+async def explain_all(
+    app: App, ensemble: Ensemble, *, allow_metered: bool = False, models: NamedModels = NONE_NAMED
+) -> tuple[AccessPlan, LlmOrcError | None]:
+    """Return what a run would use, also where agents have no access, and what the run would end with then.
+
+    Raises what else a run raises before it starts.
+    """
     consent = with_agreements(app, ensemble, Consent(allow_metered))
     async with (
         Http(app.settings.network, max_connections=8) as http,
         access_finder(app, http, consent=consent) as finder,
     ):
         choices = choices_of(ensemble, app.settings, models)
-        return plan_of(app, ensemble, await finder.find_all(choices))
+        ready, failed = await finder.find_each(choices)
+    missing = tuple(
+        MissingAccess(agent, tuple(problems), ready.considered[agent]) for agent, problems in failed.items()
+    )
+    plan = replace(plan_of(app, ensemble, ready), missing=missing)
+    return plan, joined_error(failed) if failed else None
 
 
 async def preview_run(

@@ -104,6 +104,18 @@ class AccessFinder:
         error names every agent concerned: `NotLoggedIn`, `MeteredNotAllowed`, `AccessNotSupported`,
         `NotTrusted`, `SettingsError`.
         """
+        ready, failed = await self.find_each(choices)
+        if failed:
+            raise joined_error(failed)
+        return ready
+
+    async def find_each(
+        self, choices: Mapping[str, Sequence[ModelChoice]]
+    ) -> tuple[Models, Mapping[str, Sequence[LlmOrcError]]]:
+        """Return what each agent can use, and why others can use nothing; what was considered for all of them.
+
+        Raises `SettingsError` for options that may not be sent.
+        """
         ready: dict[str, tuple[Model, ...]] = {}
         considered: dict[str, tuple[Considered, ...]] = {}
         failed: dict[str, Sequence[LlmOrcError]] = {}
@@ -120,11 +132,10 @@ class AccessFinder:
             for choice, outcome in zip(wanted, outcomes, strict=True):
                 for e in (e for e in outcome.failures if e not in outcome.minor):
                     notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
-        if failed:
-            raise joined_error(failed)
+        ready = {agent: found for agent, found in ready.items() if agent not in failed}
         of_agents = {agent: [(model.choice, model.connection.calls) for model in ready[agent]] for agent in ready}
         notices.update(dict.fromkeys(left_out_notices(of_agents)))
-        return Models(ready, considered, tuple(notices))
+        return Models(ready, considered, tuple(notices)), failed
 
     def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
         """Raise `SettingsError` for options that are not allowed; add a notice for those that the user allowed."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import all_agents, needs_of
+from llm_orc.agents.spec import CacheUse
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.app.projects.programs import AgentProgram, files_of, programs_of
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
+from llm_orc.errors import LlmOrcError
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.lookup import official_clis
 from llm_orc.providers.official_cli.state import CliState
@@ -182,6 +184,15 @@ class AgentAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingAccess:
+    """Why an agent can use nothing, and what was considered for it."""
+
+    agent: str
+    problems: tuple[LlmOrcError, ...]
+    considered: tuple[Considered, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What the metered calls of a run would cost, in US dollars at list price; None: a price is not known.
 
@@ -214,7 +225,8 @@ class AccessPlan:
 
     `without_model` are the agents that ask no model, each with the kind of its work; `programs` are
     what a run would start. `people` are the agents that ask a person, each with what it asks, as written. `files`
-    are those that answers are written to, each with its agent.
+    are those that answers are written to, each with its agent. `cached` are the agents that may be given an answer
+    of before, each with how old it may be. `missing` are those without access, so that no run is possible.
     """
 
     agents: tuple[AgentAccess, ...]
@@ -223,6 +235,8 @@ class AccessPlan:
     programs: tuple[AgentProgram, ...] = ()
     people: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    cached: tuple[tuple[str, CacheUse], ...] = ()
+    missing: tuple[MissingAccess, ...] = ()
     estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
@@ -274,4 +288,10 @@ def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
         programs=programs,
         people=people,
         files=files_of(ensemble),
+        cached=cached_in(ensemble),
     )
+
+
+def cached_in(ensemble: Ensemble) -> tuple[tuple[str, CacheUse], ...]:
+    """Return the agents that may be given an answer of before, in their order."""
+    return tuple((path, spec.cache) for path, spec in all_agents(ensemble) if spec.cache is not None)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import NONE_NAMED
+from llm_orc.agents.spec import CacheUse
 from llm_orc.app.access.explain import explain_access
-from llm_orc.app.access.models import AccessPlan
+from llm_orc.app.access.models import AccessPlan, cached_in
 from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.app.projects.nested import nested_in
@@ -30,7 +31,7 @@ class CheckReport:
 
     `plan` is what a run would use, `access_error` why it can't run here: access, or a program that may not start.
     Both are None if there are problems, or if access was not looked at. `programs` are those that it would start,
-    `files` those that it would write, each with its agent.
+    `files` those that it would write, each with its agent. `cached`: see `AccessPlan`.
     """
 
     target: str
@@ -42,6 +43,7 @@ class CheckReport:
     access_error: LlmOrcError | None = None
     programs: tuple[AgentProgram, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    cached: tuple[tuple[str, CacheUse], ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -90,6 +92,7 @@ async def check_ensemble(
         stages(make_plan(ensemble)),
         programs=programs,
         files=files_of(ensemble),
+        cached=cached_in(ensemble),
     )
     if problems or offline:
         return report

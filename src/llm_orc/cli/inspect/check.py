@@ -80,7 +80,7 @@ def _value(reports: list[CheckReport]) -> JsonValue:
 
 
 def _ensemble_value(report: CheckReport) -> JsonValue:
-    from llm_orc.cli.shell.access_lines import programs_value
+    from llm_orc.cli.shell.access_lines import cached_value, programs_value
 
     ensemble, plan = report.ensemble, report.plan
     return {
@@ -107,6 +107,7 @@ def _ensemble_value(report: CheckReport) -> JsonValue:
         ],
         "programs": programs_value(report.programs),
         "files": [{"agent": agent, "path": path} for agent, path in report.files],
+        "cached": cached_value(report.cached),
         "notices": list(plan.notices) if plan else [],
         "error": error_value(report.access_error) if report.access_error else None,
     }

@@ -59,6 +59,11 @@ def _ensemble_lines(report: CheckReport) -> Iterator[Line]:
         if report.files:
             yield ["A run would write:"]
             yield from ([f"  {line}"] for line in written_lines(report.files))
+    if report.cached:
+        from llm_orc.cli.shell.access_lines import cached_lines
+
+        yield ["A run would be given again:"]
+        yield from ([f"  {line}"] for line in cached_lines(report.cached))
 
 
 def _access_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:

@@ -9,19 +9,23 @@ import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.input_lines import input_lines, inputs_value
 from llm_orc.cli.shell.model_options import ModelOptions, model_options, named_models
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
-from llm_orc.formats.json_values import access_value, named_model_value
+from llm_orc.errors import LlmOrcError
+from llm_orc.formats.figures import count
+from llm_orc.formats.json_values import access_value, error_value, named_model_value
 from llm_orc.formats.printable import one_line, printable, unmistakable
 from llm_orc.net.late_loop import run_late
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from llm_orc.app.access.models import AccessPlan, AgentAccess
+    from llm_orc.app.access.models import AccessPlan, AgentAccess, Considered, MissingAccess
     from llm_orc.auth.access import Access
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.jsontypes import JsonValue
 
 
@@ -32,49 +36,69 @@ if TYPE_CHECKING:
 )
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models: Unpack[ModelOptions]) -> None:
+def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models: Unpack[ModelOptions]) -> int:
     """Show for each agent of ENSEMBLE which access a run would use now, who pays, and why no other.
 
-    No model is called, and no program started. If a run is not possible, the error and its exit code are those of
-    a run.
+    No model is called, and no program started. If a run is not possible, what is missing is shown for each agent,
+    and the error and its exit code are those of a run.
 
     \b
     llm-orc explain panel
     llm-orc explain panel --json
     """
-    from llm_orc.app.access.explain import explain_access
+    from llm_orc.app.access.explain import explain_all
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.app.projects.programs import refuse_programs
-    from llm_orc.cli.shell.access_lines import programs_value
+    from llm_orc.engine.plan import make_plan, stages
 
     named = named_models(**models)
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note, models=named)
-    plan = run_late(explain_access(app, ensemble, allow_metered=allow_metered, models=named))
+    order = stages(make_plan(ensemble))
+    plan, error = run_late(explain_all(app, ensemble, allow_metered=allow_metered, models=named))
+    try:
+        refuse_programs(app, ensemble)
+    except LlmOrcError as e:
+        error = error or e
     if as_json:
-        write_json(
-            {
-                "agents": [_value(agent) for agent in plan.agents],
-                "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
-                "programs": programs_value(plan.programs),
-                "files": [{"agent": agent, "path": path} for agent, path in plan.files],
-                "people": [{"agent": agent, "message": message} for agent, message in plan.people],
-                "inputs": inputs_value(ensemble),
-                "notices": list(plan.notices),
-            }
-        )
+        write_json(_document(ensemble, order, plan, error))
     else:
+        graph = [f"  {number}. {', '.join(names)}" for number, names in enumerate(order, start=1)]
+        head = [f"{ensemble.name}: {count(len(ensemble.agents), 'agent')}", *graph, ""]
         asked = [*input_lines(ensemble)]
-        lines = [*_lines(plan), *(["", *asked] if asked else [])]
+        lines = [*(head if len(ensemble.agents) > 1 else []), *_lines(plan), *(["", *asked] if asked else [])]
         write_data("".join(f"{line}\n" for line in lines))
         for notice in plan.notices:
             note(notice)
-    refuse_programs(app, ensemble)
+    if error is None:
+        return 0
+    write_error(error)
+    return error.exit_code
+
+
+def _document(
+    ensemble: Ensemble, order: Sequence[Sequence[str]], plan: AccessPlan, error: LlmOrcError | None
+) -> JsonValue:
+    from llm_orc.cli.shell.access_lines import cached_value, programs_value
+
+    return {
+        "order": [list(names) for names in order],
+        "agents": [_value(agent) for agent in plan.agents],
+        "missing": [_missing_value(one) for one in plan.missing],
+        "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
+        "programs": programs_value(plan.programs),
+        "files": [{"agent": agent, "path": path} for agent, path in plan.files],
+        "cached": cached_value(plan.cached),
+        "people": [{"agent": agent, "message": message} for agent, message in plan.people],
+        "inputs": inputs_value(ensemble),
+        "notices": list(plan.notices),
+        "error": None if error is None else error_value(error),
+    }
 
 
 def _lines(plan: AccessPlan) -> Iterator[str]:
     """Agents with the same decision share one block of lines."""
-    from llm_orc.cli.shell.access_lines import program_lines, written_lines
+    from llm_orc.cli.shell.access_lines import cached_lines, program_lines, written_lines
 
     groups: dict[AgentAccess, list[str]] = {}
     for agent in plan.agents:
@@ -84,7 +108,8 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
             yield ""
         yield ", ".join(names)
         yield from _decision(access)
-    if plan.agents and plan.without_model:
+    yield from _missing_lines(plan)
+    if (plan.agents or plan.missing) and plan.without_model:
         yield ""
     programs, people = {one.agent: one for one in plan.programs}, dict(plan.people)
     for name, kind in plan.without_model:
@@ -97,9 +122,28 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
             continue
         yield name
         yield from program_lines(programs[name])
-    if plan.files:
+    if plan.files or plan.cached:
         yield ""
         yield from written_lines(plan.files)
+        yield from cached_lines(plan.cached)
+
+
+def _missing_lines(plan: AccessPlan) -> Iterator[str]:
+    """Yield what keeps agents from running, for all that miss the same in one block."""
+    groups: dict[tuple[tuple[str, str | None], ...], list[MissingAccess]] = {}
+    for one in plan.missing:
+        groups.setdefault(tuple((e.message, e.hint) for e in one.problems), []).append(one)
+    for number, (problems, alike) in enumerate(groups.items()):
+        if number or plan.agents:
+            yield ""
+        yield ", ".join(one.agent for one in alike)
+        for message, hint in problems:
+            yield f"  missing  {unmistakable(one_line(message))}"
+            if hint:
+                yield f"           {unmistakable(one_line(hint))}"
+        for other in alike[0].considered:
+            if other.outcome not in {message for message, _ in problems}:
+                yield _not_used(other)
 
 
 def _nameless(agent: AgentAccess) -> AgentAccess:
@@ -123,8 +167,12 @@ def _decision(agent: AgentAccess) -> Iterator[str]:
         yield f"  then     {one_line(what)}"
     for other in agent.considered:
         if not other.is_used and not any(_is(other.provider, other.method, f) for _, f in agent.fallbacks):
-            what = f"{other.provider} {other.method}".strip()
-            yield f"  not      {one_line(what)}: {unmistakable(other.outcome)}"
+            yield _not_used(other)
+
+
+def _not_used(other: Considered) -> str:
+    what = f"{other.provider} {other.method}".strip()
+    return f"  not      {f'{one_line(what)}: ' if what else ''}{unmistakable(other.outcome)}"
 
 
 def _is(provider: str, method: str, access: Access) -> bool:
@@ -140,13 +188,25 @@ def _value(agent: AgentAccess) -> JsonValue:
         "access": access_value(agent.access),
         "why": agent.why or None,
         "fallbacks": [{"model": model, "access": access_value(access)} for model, access in agent.fallbacks],
-        "considered": [
-            {
-                "provider": one.provider,
-                "method": one.method or None,
-                "is_used": one.is_used,
-                "outcome": one.outcome,
-            }
-            for one in agent.considered
-        ],
+        "considered": _considered_value(agent.considered),
     }
+
+
+def _missing_value(one: MissingAccess) -> JsonValue:
+    return {
+        "agent": one.agent,
+        "problems": [error_value(problem) for problem in one.problems],
+        "considered": _considered_value(one.considered),
+    }
+
+
+def _considered_value(considered: Sequence[Considered]) -> list[JsonValue]:
+    return [
+        {
+            "provider": one.provider or None,
+            "method": one.method or None,
+            "is_used": one.is_used,
+            "outcome": one.outcome,
+        }
+        for one in considered
+    ]

@@ -10,11 +10,13 @@ from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import count, dollars, most_dollars
 from llm_orc.formats.printable import first_words, unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
+from llm_orc.settings.duration import shown_duration
 from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from llm_orc.agents.spec import CacheUse
     from llm_orc.app.access.models import AccessPlan, Estimate
     from llm_orc.app.projects.programs import AgentProgram
     from llm_orc.auth.access import Access
@@ -84,6 +86,18 @@ def written_lines(files: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each file that a run would write."""
     for agent, path in files:
         yield unmistakable(f"writes {path} · agent {agent}")
+
+
+def cached_lines(cached: Iterable[tuple[str, CacheUse]]) -> Iterator[str]:
+    """Yield a line for each agent that may be given an answer of before."""
+    for agent, use in cached:
+        age = "" if use.for_s is None else f", at most {shown_duration(use.for_s)} old"
+        yield unmistakable(f"an answer of before, where nothing has changed{age} · agent {agent}")
+
+
+def cached_value(cached: Iterable[tuple[str, CacheUse]]) -> list[JsonValue]:
+    """Return the agents that may be given an answer of before as JSON."""
+    return [{"agent": agent, "max_age_s": use.for_s} for agent, use in cached]
 
 
 def program_lines(one: AgentProgram) -> Iterator[str]:
