@@ -5,19 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from llm_orc.protocols.chat_request import (
     ArrivedRequest,
     ChatRequest,
     Rejected,
-    objects,
     schema_in,
     text,
     text_of,
     whole_number,
     within,
 )
-from llm_orc.protocols.dialect import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, event
-from llm_orc.providers.base import Message
+from llm_orc.protocols.dialect import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, event, halves
+from llm_orc.protocols.turns.anthropic import (
+    THOUGHT,
+    blocks_of,
+    messages_in,
+    thinks,
+    tools_in,
+    up_to_the_last_mark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +43,7 @@ _ERROR_TYPES = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
-_STOP_REASONS = {"end": "end_turn", "max_tokens": "max_tokens", "refusal": "refusal"}
+_STOP_REASONS = {"end": "end_turn", "tool": "tool_use", "max_tokens": "max_tokens", "refusal": "refusal"}
 
 
 class AnthropicDialect:
@@ -60,12 +68,14 @@ class AnthropicDialect:
         return ChatRequest(
             model=text(body["model"]),
             system_prompt=text_of(body.get("system")) or None,
-            messages=_messages(body["messages"]),
+            messages=messages_in(body),
             stream=body.get("stream") is True,
             max_tokens=max_tokens,
             wants_json=within(body, "output_config", "format", "type") == "json_schema",
             schema=schema_in(body, "output_config", "format", "schema"),
-            cached_parts=_up_to_the_last_mark(body),
+            cached_parts=up_to_the_last_mark(body),
+            tools=tools_in(body),
+            wants_thoughts=within(body, "thinking", "type") in {"enabled", "adaptive"},
         )
 
     def credential(self, headers: Mapping[str, str]) -> str:
@@ -78,24 +88,24 @@ class AnthropicDialect:
         return Rejected(400, f"prompt is too long: {tokens} tokens > {most} maximum")
 
     def whole(self, reply: ServedReply) -> JsonValue:
-        content: list[JsonValue] = [{"type": "text", "text": reply.text}] if reply.tokens else []
-        return _message(reply, content, _STOP_REASONS[reply.stop], reply.usage.output_tokens)
+        return _message(reply, blocks_of(reply), _STOP_REASONS[reply.stop], reply.usage.output_tokens)
 
     def opening(self, reply: ServedReply) -> bytes:
-        return b"".join(
-            (
-                event({"type": "message_start", "message": _message(reply, [], None, 1)}, "message_start"),
-                event(
-                    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-                    "content_block_start",
-                ),
-                event({"type": "ping"}, "ping"),
-            )
-        )
+        events = [event({"type": "message_start", "message": _message(reply, [], None, 1)}, "message_start")]
+        if thinks(reply):
+            events += _block_events(0, THOUGHT)
+        if reply.tokens or not reply.calls:
+            events.append(_block_start(_text_at(reply), {"type": "text", "text": ""}))
+        return b"".join((*events, event({"type": "ping"}, "ping")))
 
     def piece(self, reply: ServedReply, index: int) -> bytes:
-        delta: JsonValue = {"type": "text_delta", "text": reply.tokens[index]}
-        return event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
+        return _block_delta(_text_at(reply), {"type": "text_delta", "text": reply.tokens[index]})
+
+    def calls(self, reply: ServedReply) -> bytes:
+        calls = [block for block in blocks_of(reply) if within(block, "type") == "tool_use"]
+        at = _text_at(reply) + bool(reply.tokens)
+        events = [_block_stop(_text_at(reply))] if reply.tokens and calls else []
+        return b"".join([*events, *(e for n, call in enumerate(calls) for e in _block_events(at + n, call))])
 
     def closing(self, reply: ServedReply) -> bytes:
         delta: JsonValue = {
@@ -105,7 +115,7 @@ class AnthropicDialect:
         }
         return b"".join(
             (
-                event({"type": "content_block_stop", "index": 0}, "content_block_stop"),
+                b"" if reply.calls else _block_stop(0),
                 event(
                     {"type": "message_delta", "delta": delta, "usage": _usage(reply, reply.usage.output_tokens)},
                     "message_delta",
@@ -144,42 +154,36 @@ class AnthropicDialect:
         return headers
 
 
-def _messages(value: JsonValue) -> tuple[Message, ...]:
-    if not isinstance(value, list):
-        raise Rejected(400, "messages: Input should be a valid list")
-    if not value:
-        raise Rejected(400, "messages: at least one message is required")
-    found: list[Message] = []
-    for index, message in enumerate(objects(value)):
-        content = text_of(message.get("content"))
-        match message.get("role"):
-            case "user" | "assistant" as role:
-                pass
-            case "system":
-                raise Rejected(
-                    400,
-                    'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
-                    'not "system" as an input message role.',
-                )
-            case _:
-                raise Rejected(400, f"messages.{index}.role: Input should be 'user' or 'assistant'")
-        if not content.strip():
-            raise Rejected(400, f"messages.{index}: all messages must have non-empty content")
-        found.append(Message("user" if role == "user" else "assistant", content))
-    return tuple(found)
+def _text_at(reply: ServedReply) -> int:
+    return 1 if thinks(reply) else 0
 
 
-def _up_to_the_last_mark(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """Return the input up to the last mark, which also caches everything before it."""
-    blocks: list[Mapping[str, JsonValue]] = []
-    for content in (body.get("system"), *(m.get("content") for m in objects(body.get("messages")))):
-        blocks += [{"text": content}] if isinstance(content, str) else objects(content)
-    marked = [at for at, block in enumerate(blocks, start=1) if _cached(block)]
-    return tuple(text(block.get("text")) for block in blocks[: max(marked, default=0)])
+def _block_start(index: int, block: JsonValue) -> bytes:
+    return event({"type": "content_block_start", "index": index, "content_block": block}, "content_block_start")
 
 
-def _cached(part: Mapping[str, JsonValue]) -> bool:
-    return isinstance(part.get("cache_control"), dict)
+def _block_delta(index: int, delta: JsonValue) -> bytes:
+    return event({"type": "content_block_delta", "index": index, "delta": delta}, "content_block_delta")
+
+
+def _block_stop(index: int) -> bytes:
+    return event({"type": "content_block_stop", "index": index}, "content_block_stop")
+
+
+def _block_events(index: int, block: JsonValue) -> list[bytes]:
+    """Return a thought or a call as a stream has it."""
+    if not isinstance(block, dict):
+        return []
+    deltas: list[JsonValue]
+    if block["type"] == "thinking":
+        begun = {**block, "thinking": "", "signature": ""}
+        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in halves(text(block["thinking"]))]
+        deltas.append({"type": "signature_delta", "signature": block["signature"]})
+    else:
+        begun = {**block, "input": {}}
+        written = msgspec.json.encode(block["input"]).decode()
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *halves(written))]
+    return [_block_start(index, begun), *(_block_delta(index, delta) for delta in deltas), _block_stop(index)]
 
 
 def _message(

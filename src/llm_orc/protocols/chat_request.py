@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Message
+from llm_orc.providers.parts import ToolOffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,16 +44,25 @@ class ChatRequest:
     schema: JsonObject | None = None  # what the answer has to satisfy
     wants_usage: bool = True  # OpenAI's chat streams report usage only on request
     cached_parts: tuple[str, ...] = ()  # system prompt and turns that the provider would cache
+    tools: tuple[ToolOffer, ...] = ()
+    wants_thoughts: bool = False  # to see them, or to send them back
 
     @property
     def prompt(self) -> str:
-        """The text of the last message."""
-        return self.messages[-1].content if self.messages else ""
+        """The text of the last message that is more than results of calls."""
+        said = (message.content for message in reversed(self.messages) if message.content or not message.results)
+        return next(said, "")
+
+    @property
+    def rounds(self) -> int:
+        """How many turns with calls of tools there have been."""
+        return sum(1 for message in self.messages if message.calls)
 
     @property
     def input_text(self) -> str:
         """Everything a model would read, for counting and searching."""
-        return "\n".join((self.system_prompt or "", *(message.content for message in self.messages)))
+        tools = [f"{tool.name} {tool.description}\n{json.dumps(tool.parameters)}" for tool in self.tools]
+        return "\n".join((*tools, self.system_prompt or "", *map(text_of_message, self.messages)))
 
 
 class Rejected(Exception):
@@ -80,6 +93,13 @@ class Rejected(Exception):
         self.body = body
         self.headers = headers
         self.keeps_limit_headers = keeps_limit_headers
+
+
+def text_of_message(message: Message) -> str:
+    """Return what a model reads of a turn: results of calls, text and calls."""
+    results = [result.text for result in message.results]
+    calls = [f"{call.name} {msgspec.json.encode(call.arguments).decode()}" for call in message.calls]
+    return "\n".join([*results, *([message.content] if message.content else []), *calls])
 
 
 def objects(value: JsonValue) -> Iterator[JsonObject]:

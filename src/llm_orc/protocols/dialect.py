@@ -21,7 +21,7 @@ TOKENS_PER_MINUTE = 400_000
 class Dialect(Protocol):
     """A provider's wire protocol, seen from the server. Pure: text in, text out.
 
-    A streamed reply is its opening, one piece for each token, and its closing.
+    A streamed reply is its opening, one piece for each token, its calls of tools, and its closing.
     """
 
     name: DialectName
@@ -52,6 +52,10 @@ class Dialect(Protocol):
 
     def piece(self, reply: ServedReply, index: int) -> bytes: ...
 
+    def calls(self, reply: ServedReply) -> bytes:
+        """Return the calls of tools, with their arguments in pieces; nothing if there are none."""
+        ...
+
     def closing(self, reply: ServedReply) -> bytes: ...
 
     def error(self, rejected: Rejected, request_id: str) -> JsonValue: ...
@@ -63,6 +67,11 @@ class Dialect(Protocol):
     def headers(self, request_id: str, now: float, *, exhausted: bool) -> dict[str, str]:
         """Return the headers of every response; `exhausted` if the request limit is used up."""
         ...
+
+
+def halves(text: str) -> tuple[str, str]:
+    """Return a text in two pieces, as a stream has it."""
+    return text[: len(text) // 2], text[len(text) // 2 :]
 
 
 def event(data: JsonValue, name: str = "") -> bytes:

@@ -8,14 +8,14 @@ from llm_orc.protocols.chat_request import (
     ArrivedRequest,
     ChatRequest,
     Rejected,
-    objects,
     schema_in,
     text_of,
+    text_of_message,
     whole_number,
     within,
 )
 from llm_orc.protocols.dialect import event
-from llm_orc.providers.base import Message
+from llm_orc.protocols.turns.gemini import messages_in, parts_of, tools_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ _STATUS_NAMES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-_FINISH_REASONS = {"end": "STOP", "max_tokens": "MAX_TOKENS", "refusal": "SAFETY"}
+_FINISH_REASONS = {"end": "STOP", "tool": "STOP", "max_tokens": "MAX_TOKENS", "refusal": "SAFETY"}
 
 
 class GeminiDialect:
@@ -56,7 +56,7 @@ class GeminiDialect:
             raise Rejected(400, "* GenerateContentRequest.contents: contents is not specified\n")
         config = _either(body, "generationConfig", "generation_config")
         system_prompt = _text(_either(body, "systemInstruction", "system_instruction"))
-        messages = _messages(body["contents"])
+        messages = messages_in(body["contents"], arrived.path_model)
         return ChatRequest(
             model=arrived.path_model,
             system_prompt=system_prompt or None,
@@ -65,7 +65,8 @@ class GeminiDialect:
             max_tokens=whole_number(_either(config, "maxOutputTokens", "max_output_tokens")),
             wants_json=_either(config, "responseMimeType", "response_mime_type") == "application/json",
             schema=schema_in(config, "responseJsonSchema") or schema_in(config, "response_json_schema"),
-            cached_parts=(system_prompt, *(message.content for message in messages)),
+            cached_parts=(system_prompt, *map(text_of_message, messages)),
+            tools=tools_in(body),
         )
 
     def credential(self, headers: Mapping[str, str]) -> str:
@@ -82,16 +83,22 @@ class GeminiDialect:
     def whole(self, reply: ServedReply) -> JsonValue:
         if reply.stop == "refusal":
             return {"promptFeedback": {"blockReason": "SAFETY"}, **_tail(reply)}
-        return {"candidates": [_candidate(reply.text, _FINISH_REASONS[reply.stop])], **_tail(reply)}
+        said = [_text_part(reply.text)] if reply.tokens or not reply.calls else []
+        whole = _candidate([*said, *parts_of(reply)], _FINISH_REASONS[reply.stop])
+        return {"candidates": [whole], **_tail(reply)}
 
     def opening(self, reply: ServedReply) -> bytes:
         return b""
 
     def piece(self, reply: ServedReply, index: int) -> bytes:
-        return event({"candidates": [_candidate(reply.tokens[index])], **_tail(reply, index + 1)})
+        return event({"candidates": [_candidate([_text_part(reply.tokens[index])])], **_tail(reply, index + 1)})
+
+    def calls(self, reply: ServedReply) -> bytes:
+        parts = [event({"candidates": [_candidate([part])], **_tail(reply)}) for part in parts_of(reply)]
+        return b"".join(parts)
 
     def closing(self, reply: ServedReply) -> bytes:
-        return event({"candidates": [_candidate("", _FINISH_REASONS[reply.stop])], **_tail(reply)})
+        return event({"candidates": [_candidate([_text_part("")], _FINISH_REASONS[reply.stop])], **_tail(reply)})
 
     def error(self, rejected: Rejected, request_id: str) -> JsonValue:
         name = _STATUS_NAMES.get(rejected.status)
@@ -128,22 +135,12 @@ def _text(content: JsonValue) -> str:
     return text_of(within(content, "parts"))
 
 
-def _messages(contents: JsonValue) -> tuple[Message, ...]:
-    found: list[Message] = []
-    for index, content in enumerate(objects(contents)):
-        if not isinstance(content.get("parts"), list):
-            raise Rejected(
-                400,
-                f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty.\n",
-            )
-        if content.get("role") not in (None, "user", "model"):
-            raise Rejected(400, "Please use a valid role: user, model.")
-        found.append(Message("assistant" if content.get("role") == "model" else "user", _text(content)))
-    return tuple(found)
+def _text_part(said: str) -> JsonValue:
+    return {"text": said}
 
 
-def _candidate(said: str, finish_reason: str | None = None) -> JsonValue:
-    candidate: dict[str, JsonValue] = {"content": {"parts": [{"text": said}], "role": "model"}, "index": 0}
+def _candidate(parts: list[JsonValue], finish_reason: str | None = None) -> JsonValue:
+    candidate: dict[str, JsonValue] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     return candidate | {"finishReason": finish_reason} if finish_reason else candidate
 
 

@@ -8,24 +8,22 @@ from llm_orc.protocols.chat_request import (
     ArrivedRequest,
     ChatRequest,
     Rejected,
-    objects,
     schema_in,
     text,
-    text_of,
+    text_of_message,
     whole_number,
     within,
 )
-from llm_orc.protocols.dialect import event
+from llm_orc.protocols.dialect import event, halves
 from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, required
-from llm_orc.providers.base import Message
+from llm_orc.protocols.turns.openai_chat import calls_of, messages_in, tools_in
 
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.protocols.reply import ServedReply
 
-_FINISH_REASONS = {"end": "stop", "max_tokens": "length", "refusal": "stop"}
-_INSTRUCTING = ("system", "developer")
+_FINISH_REASONS = {"end": "stop", "tool": "tool_calls", "max_tokens": "length", "refusal": "stop"}
 _JSON_FORMATS = ("json_object", "json_schema")
 
 
@@ -38,45 +36,30 @@ class OpenAiChatDialect(OpenAiWire):
         model = text(required(body, "model"))
         messages = required(body, "messages")
         not_empty(messages, "messages")
-        system: list[str] = []
-        said: list[Message] = []
-        for index, message in enumerate(objects(messages)):
-            content = text_of(message.get("content"))
-            match message.get("role"):
-                case "system" | "developer":
-                    system.append(content)
-                case "user":
-                    said.append(Message("user", content))
-                case "assistant":
-                    said.append(Message("assistant", content))
-                case role:
-                    raise Rejected(
-                        400,
-                        f"Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', "
-                        "'function', 'tool', and 'developer'.",
-                        param=f"messages[{index}].role",
-                        error_code="invalid_value",
-                    )
+        system_prompt, said = messages_in(messages)
         return ChatRequest(
             model=model,
-            system_prompt="\n".join(system) or None,
-            messages=tuple(said),
+            system_prompt=system_prompt or None,
+            messages=said,
             stream=body.get("stream") is True,
             max_tokens=whole_number(body.get("max_completion_tokens")) or whole_number(body.get("max_tokens")),
             wants_json=within(body, "response_format", "type") in _JSON_FORMATS,
             schema=schema_in(body, "response_format", "json_schema", "schema"),
             wants_usage=within(body, "stream_options", "include_usage") is True,
-            cached_parts=("\n".join(system), *(message.content for message in said)),
+            cached_parts=(system_prompt, *map(text_of_message, said)),
+            tools=tools_in(body),
         )
 
     def whole(self, reply: ServedReply) -> JsonValue:
         refused = reply.stop == "refusal"
-        message: JsonValue = {
+        message: dict[str, JsonValue] = {
             "role": "assistant",
-            "content": None if refused else reply.text,
+            "content": None if refused or not reply.tokens else reply.text,
             "refusal": reply.text if refused else None,
             "annotations": [],
         }
+        if reply.calls:
+            message["tool_calls"] = [*calls_of(reply)]
         choice: JsonValue = {
             "index": 0,
             "message": message,
@@ -90,6 +73,18 @@ class OpenAiChatDialect(OpenAiWire):
 
     def piece(self, reply: ServedReply, index: int) -> bytes:
         return _chunk(reply, {"refusal" if reply.stop == "refusal" else "content": reply.tokens[index]})
+
+    def calls(self, reply: ServedReply) -> bytes:
+        chunks = []
+        for index, call in enumerate(calls_of(reply)):
+            function = call["function"]
+            if isinstance(function, dict):
+                begun = {**call, "index": index, "function": {**function, "arguments": ""}}
+                chunks.append(_chunk(reply, {"tool_calls": [begun]}))
+                for piece in halves(text(function["arguments"])):
+                    more = {"index": index, "function": {"arguments": piece}}
+                    chunks.append(_chunk(reply, {"tool_calls": [more]}))
+        return b"".join(chunks)
 
     def closing(self, reply: ServedReply) -> bytes:
         last = _chunk(reply, {}, _FINISH_REASONS[reply.stop])

@@ -8,16 +8,15 @@ from llm_orc.protocols.chat_request import (
     ArrivedRequest,
     ChatRequest,
     Rejected,
-    objects,
     schema_in,
     text,
-    text_of,
+    text_of_message,
     whole_number,
     within,
 )
-from llm_orc.protocols.dialect import event
+from llm_orc.protocols.dialect import event, halves
 from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, required
-from llm_orc.providers.base import Message
+from llm_orc.protocols.turns.openai_responses import call_items_of, items_in, tools_in, wants_reasoning
 
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _JSON_FORMATS = ("json_object", "json_schema")
 _EVENTS_BEFORE_TEXT = 4
+_EVENTS_AFTER_TEXT = 3
 
 
 class OpenAiResponsesDialect(OpenAiWire):
@@ -37,42 +37,35 @@ class OpenAiResponsesDialect(OpenAiWire):
         model = text(required(body, "model"))
         given = required(body, "input")
         not_empty(given, "input")
-        system = [text(body.get("instructions"))]
-        said = [Message("user", given)] if isinstance(given, str) else []
-        for item in objects(given):
-            content = text_of(item.get("content"))
-            match item.get("role"):
-                case "system" | "developer":
-                    system.append(content)
-                case "assistant":
-                    said.append(Message("assistant", content))
-                case _:
-                    said.append(Message("user", content))
-        system_prompt = "\n".join(filter(None, system))
+        system_prompt, said = items_in(body)
         return ChatRequest(
             model=model,
             system_prompt=system_prompt or None,
-            messages=tuple(said),
+            messages=said,
             stream=body.get("stream") is True,
             max_tokens=whole_number(body.get("max_output_tokens")),
             wants_json=within(body, "text", "format", "type") in _JSON_FORMATS,
             schema=schema_in(body, "text", "format", "schema"),
-            cached_parts=(system_prompt, *(message.content for message in said)),
+            cached_parts=(system_prompt, *map(text_of_message, said)),
+            tools=tools_in(body),
+            wants_thoughts=wants_reasoning(body),
         )
 
     def whole(self, reply: ServedReply) -> JsonValue:
-        return _response(reply, _status(reply), [_item(reply, [_part(reply, reply.text)])])
+        return _response(reply, _status(reply), _output(reply))
 
     def opening(self, reply: ServedReply) -> bytes:
         begun = _response(reply, "in_progress", [])
-        return b"".join(
-            (
-                _numbered(0, "response.created", {"response": begun}),
-                _numbered(1, "response.in_progress", {"response": begun}),
+        events = [
+            _numbered(0, "response.created", {"response": begun}),
+            _numbered(1, "response.in_progress", {"response": begun}),
+        ]
+        if _has_text(reply):
+            events += [
                 _numbered(2, "response.output_item.added", {"output_index": 0, "item": _item(reply, None)}),
                 _numbered(3, "response.content_part.added", {**_place(reply), "part": _part(reply, "")}),
-            )
-        )
+            ]
+        return b"".join(events)
 
     def piece(self, reply: ServedReply, index: int) -> bytes:
         rest: dict[str, JsonValue] = {} if reply.stop == "refusal" else {"logprobs": []}
@@ -82,24 +75,27 @@ class OpenAiResponsesDialect(OpenAiWire):
             {**_place(reply), "delta": reply.tokens[index], **rest},
         )
 
+    def calls(self, reply: ServedReply) -> bytes:
+        number = _EVENTS_BEFORE_TEXT + len(reply.tokens) + _EVENTS_AFTER_TEXT
+        events = [_text_done(reply)] if reply.calls and reply.tokens else []
+        for index, item in enumerate(call_items_of(reply), start=1 if reply.tokens else 0):
+            place: dict[str, JsonValue] = {"output_index": index}
+            written = text(item.get("arguments"))
+            begun = {**item, "status": "in_progress", "arguments": ""} if written else item
+            events.append(_numbered(number, "response.output_item.added", {**place, "item": begun}))
+            for piece in halves(written) if written else ():
+                number += 1
+                delta: dict[str, JsonValue] = {**place, "item_id": item["id"], "delta": piece}
+                events.append(_numbered(number, "response.function_call_arguments.delta", delta))
+            events.append(_numbered(number + 1, "response.output_item.done", {**place, "item": item}))
+            number += 2
+        return b"".join(events)
+
     def closing(self, reply: ServedReply) -> bytes:
-        number = _EVENTS_BEFORE_TEXT + len(reply.tokens)
-        part = _part(reply, reply.text)
-        item = _item(reply, [part])
-        done: dict[str, JsonValue] = (
-            {"refusal": reply.text} if reply.stop == "refusal" else {"text": reply.text, "logprobs": []}
-        )
-        return b"".join(
-            (
-                _numbered(number, f"response.{_kind(reply)}.done", {**_place(reply), **done}),
-                _numbered(number + 1, "response.content_part.done", {**_place(reply), "part": part}),
-                _numbered(number + 2, "response.output_item.done", {"output_index": 0, "item": item}),
-                _numbered(
-                    number + 3,
-                    f"response.{_status(reply)}",
-                    {"response": _response(reply, _status(reply), [item])},
-                ),
-            )
+        number = _EVENTS_BEFORE_TEXT + len(reply.tokens) + _EVENTS_AFTER_TEXT + 4 * len(call_items_of(reply))
+        end = _response(reply, _status(reply), _output(reply))
+        return (b"" if reply.calls else _text_done(reply)) + _numbered(
+            number, f"response.{_status(reply)}", {"response": end}
         )
 
     def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
@@ -111,6 +107,31 @@ class OpenAiResponsesDialect(OpenAiWire):
             failed = {**_response(reply, "failed", []), "error": error_object(rejected)}
             return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "response.failed", {"response": failed})
         return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "error", {"error": error_object(rejected)})
+
+
+def _has_text(reply: ServedReply) -> bool:
+    return bool(reply.tokens) or not reply.calls
+
+
+def _output(reply: ServedReply) -> list[JsonValue]:
+    said = [_item(reply, [_part(reply, reply.text)])] if _has_text(reply) else []
+    return [*said, *call_items_of(reply)]
+
+
+def _text_done(reply: ServedReply) -> bytes:
+    number = _EVENTS_BEFORE_TEXT + len(reply.tokens)
+    part = _part(reply, reply.text)
+    done: dict[str, JsonValue] = (
+        {"refusal": reply.text} if reply.stop == "refusal" else {"text": reply.text, "logprobs": []}
+    )
+    item: dict[str, JsonValue] = {"output_index": 0, "item": _item(reply, [part])}
+    return b"".join(
+        (
+            _numbered(number, f"response.{_kind(reply)}.done", {**_place(reply), **done}),
+            _numbered(number + 1, "response.content_part.done", {**_place(reply), "part": part}),
+            _numbered(number + 2, "response.output_item.done", item),
+        )
+    )
 
 
 def _kind(reply: ServedReply) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from llm_orc.dataclass import dataclass
+from llm_orc.providers.parts import ToolCall
 
-Stop = Literal["end", "max_tokens", "refusal"]
+Stop = Literal["end", "tool", "max_tokens", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,10 @@ class ServedUsage:
 
 @dataclass(frozen=True, slots=True)
 class ServedReply:
-    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
+    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1.
+
+    `calls` come after the text. `thinks`: the client wants to see, or keep, what the model thought before them.
+    """
 
     number: int
     created_at: float
@@ -30,6 +34,8 @@ class ServedReply:
     usage: ServedUsage
     stop: Stop = "end"
     counts_usage: bool = True
+    calls: tuple[ToolCall, ...] = ()
+    thinks: bool = False
 
     @property
     def text(self) -> str:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orc.protocols.chat_request import ChatRequest, JsonObject
+from llm_orc.dataclass import dataclass
+from llm_orc.protocols.chat_request import ChatRequest, JsonObject, text_of_message
 from llm_orc.protocols.reply import ServedUsage
+from llm_orc.providers.parts import Attachment, ToolCall
 from llm_orc.schemas.bad import BadSchema
 from llm_orc.schemas.example import NoExample, example_of
 from llm_orc.schemas.validate import checker_for
 
+if TYPE_CHECKING:
+    from llm_orc.providers.base import Message
+
 LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
 END = "[end of canned answer]"
 
-Compose = Callable[[ChatRequest], str]
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model says in one turn: text, and calls of tools behind it."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+
+Compose = Callable[[ChatRequest], str | Said]
 
 _WORD = re.compile(r"\S+\s*")
 _SHORT = 12  # words
@@ -28,8 +43,9 @@ _EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTA
 def summary(asked: ChatRequest) -> str:
     """Summarise the role and the prompt in a few words each."""
     role = f'I was told: "{_shortened(asked.system_prompt)}".' if asked.system_prompt else "I was given no role."
+    given = f" I was given {_files_of(asked)}." if _files_of(asked) else ""
     return (
-        f'{role} I was asked: "{_shortened(asked.prompt)}". A model would answer this here; '
+        f'{role}{given} I was asked: "{_shortened(asked.prompt)}". A model would answer this here; '
         "these words only show how an answer arrives, one after the other."
     )
 
@@ -42,8 +58,23 @@ def prompts_in_full(asked: ChatRequest) -> str:
     parts = (
         [f"--- system prompt ---\n{asked.system_prompt}"] if asked.system_prompt else ["--- no system prompt ---"]
     )
-    parts += [f"--- {message.role} ---\n{message.content}" for message in asked.messages]
+    parts += [f"--- {message.role} ---\n{_in_full(message)}" for message in asked.messages]
     return "\n\n".join(_without_earlier_answers(part) for part in parts) + f"\n{END}"
+
+
+def _in_full(message: Message) -> str:
+    files = [f"[file {_described(file)}]" for file in message.attachments]
+    return "\n".join([*files, text_of_message(message)])
+
+
+def _files_of(asked: ChatRequest) -> str:
+    files = [file for message in asked.messages for file in message.attachments]
+    return ", ".join(map(_described, files))
+
+
+def _described(file: Attachment) -> str:
+    kind = f"{file.media_type}, {len(file.data)} bytes"
+    return f"`{file.name}` ({kind})" if file.name else kind
 
 
 def tokens_of(asked: ChatRequest, said: str) -> tuple[str, ...]:
@@ -72,6 +103,11 @@ def count(text: str) -> int:
     return len(_WORD.findall(text))
 
 
+def count_call(call: ToolCall) -> int:
+    """Return the number of tokens of a call of a tool."""
+    return 1 + count(msgspec.json.encode(call.arguments).decode())
+
+
 class PromptCache:
     """Imitates a provider's prompt cache: it remembers the prefixes of earlier requests."""
 
@@ -93,7 +129,7 @@ class PromptCache:
                 self._seen.add(prefix)
                 written = tokens - read if may_write else 0
         return ServedUsage(
-            input_tokens=max(1, count(asked.input_text)),
+            input_tokens=max(1, count(asked.input_text), read + written),
             output_tokens=output_tokens,
             cache_read_tokens=read,
             cache_write_tokens=written,

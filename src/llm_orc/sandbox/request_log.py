@@ -9,6 +9,7 @@ from dataclasses import field
 from llm_orc.catalog.rows import DialectName
 from llm_orc.dataclass import dataclass
 from llm_orc.providers.base import Message
+from llm_orc.providers.parts import ToolOffer
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
 
@@ -29,6 +30,7 @@ class ReceivedRequest:
     system_prompt: str | None = None
     messages: tuple[Message, ...] = ()
     stream: bool = False
+    tools: tuple[ToolOffer, ...] = ()
 
     def __repr__(self) -> str:
         masked = {name: "***" if name.lower() in _CREDENTIALS else value for name, value in self.headers.items()}

@@ -72,10 +72,13 @@ class Delivery:
         yield from filter(None, [self.dialect.opening(self.reply)])
         for index in range(most):
             yield self.dialect.piece(self.reply, index)
+        calls = self.dialect.calls(self.reply) if most == len(self.reply.tokens) else b""
         match self.effect:
             case Cut() | Hang():
+                yield from filter(None, [calls[: len(calls) // 2]])
                 yield b""
             case _:
+                yield from filter(None, [calls])
                 error = self._error()
                 yield (
                     self.dialect.closing(self.reply)
@@ -149,7 +152,8 @@ def in_one_piece(dialect: Dialect, reply: ServedReply, stream: bool) -> tuple[by
     if not stream:
         return encoded(dialect.whole(reply)), "application/json"
     pieces = (dialect.piece(reply, index) for index in range(len(reply.tokens)))
-    return b"".join((dialect.opening(reply), *pieces, dialect.closing(reply))), "text/event-stream"
+    stream_body = (dialect.opening(reply), *pieces, dialect.calls(reply), dialect.closing(reply))
+    return b"".join(stream_body), "text/event-stream"
 
 
 def encoded(value: JsonValue) -> bytes:

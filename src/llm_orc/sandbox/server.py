@@ -27,7 +27,9 @@ from llm_orc.sandbox.canned import (
     LABEL,
     Compose,
     PromptCache,
+    Said,
     count,
+    count_call,
     prompts_in_full,
     summary,
     tokens_of,
@@ -85,7 +87,7 @@ class Sandbox:
     tokens_per_s: float | None = None  # the pace of streams; None: as fast as possible
     delay_s: float = 0.0  # the delay of every answer
     show_prompts: bool = False  # answer with everything that a model would receive, ignoring `max_tokens`
-    compose: Compose | None = None  # makes the text after the label of an answer
+    compose: Compose | None = None  # makes what comes after the label of an answer, and calls of tools
     context_window: int | None = None  # in tokens: longer requests are refused; each word counts as one
     accept_keys: Collection[str] | None = None  # any other key or token is answered with 401
     keep_requests: bool = True  # False: only count them, for long-lived servers
@@ -265,25 +267,33 @@ class Sandbox:
 
     def _reply(self, dialect: Dialect, asked: ChatRequest, effect: Effect | None, number: int) -> ServedReply:
         stop: Stop = "end"
-        tokens = tokens_of(asked, self._compose(asked))
+        composed = self._compose(asked)
+        said = Said(composed) if isinstance(composed, str) else composed
+        calls = said.calls
+        tokens = tokens_of(asked, said.text) if said.text or not calls else ()
+        if calls:
+            stop = "tool"
         limit = None if self.show_prompts else asked.max_tokens
         match effect:
             case Refusal():
-                stop, tokens = "refusal", (f"{LABEL} ", "I ", "decline.")
+                stop, tokens, calls = "refusal", (f"{LABEL} ", "I ", "decline."), ()
             case MaxTokens(tokens=most):
                 limit = most
             case _:
                 pass
-        if limit is not None and limit < len(tokens):
+        length = len(tokens) + sum(count_call(call) for call in calls)
+        if limit is not None and limit < length:
             stop, tokens = "max_tokens", tokens[: max(1, limit)]
         return ServedReply(
             number=number,
             created_at=time.time(),
             model=asked.model,
             tokens=tokens,
-            usage=self._cache.usage(asked, len(tokens), may_write=dialect.name == "anthropic"),
+            usage=self._cache.usage(asked, length, may_write=dialect.name == "anthropic"),
             stop=stop,
             counts_usage=asked.wants_usage,
+            calls=calls,
+            thinks=asked.wants_thoughts,
         )
 
 
@@ -298,6 +308,7 @@ def _received(dialect: Dialect, request: web.Request, body: bytes, asked: ChatRe
         system_prompt=asked.system_prompt if asked else None,
         messages=asked.messages if asked else (),
         stream=asked.stream if asked else False,
+        tools=asked.tools if asked else (),
     )
 
 
