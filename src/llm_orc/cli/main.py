@@ -48,7 +48,7 @@ def _leave_no_core_file() -> None:
 def _ended(code: int) -> int:
     """End now if threads of the durable engine wait for an unreachable server: Python would wait for them."""
     if "dbos" in sys.modules:
-        from llm_orc.cli.batch.execution.stop import leave_if_held
+        from llm_orc.cli.shell.stoppable import leave_if_held
 
         leave_if_held(code)
     return code

@@ -44,6 +44,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("chat", "chat.chat", "Talk to an agent or a whole ensemble.", "Run"),
     Row("batch", "batch.group", "Run an ensemble over many inputs.", "Run"),
     Row("worker", "batch.worker", "Process the batches of a store, with other workers if it is shared.", "Run"),
+    Row("serve", "serve.serve", "Serve ensembles to programs that speak OpenAI's protocols.", "Run"),
     Row("resume", "run.resume", "Resume a run that was stopped.", "Run"),
     Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look"),
     Row("workers", "batch.workers", "Show the workers of a store.", "Look"),

@@ -69,7 +69,7 @@ class ConversationCaller:
         return output
 
 
-class RehearsingCaller:
+class HistoryCaller:
     """Gives agents their history and stores nothing: a canned answer belongs in no conversation."""
 
     def __init__(self, call: CallAgent, histories: Mapping[str, tuple[Message, ...]]) -> None:

@@ -47,6 +47,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ AnswerInvalid           answer_invalid                    an answer that does not satisfy its schema
 │  ├─ TurnsExhausted          turns_exhausted                   a model that only asks for tools
+│  ├─ AnswerRestarted         answer_restarted                  begun again, after a client was sent a part of it
 │  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
@@ -118,6 +119,7 @@ from llm_orc.errors.run import (
     AgentTimedOut,
     AlreadyAnswered,
     AnswerInvalid,
+    AnswerRestarted,
     ApprovalExpired,
     BatchBudgetExceeded,
     BatchNotFound,
@@ -152,6 +154,7 @@ __all__ = [
     "AgentTimedOut",
     "AlreadyAnswered",
     "AnswerInvalid",
+    "AnswerRestarted",
     "ApprovalExpired",
     "AuthError",
     "BatchBudgetExceeded",

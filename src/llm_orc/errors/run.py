@@ -45,6 +45,12 @@ class ReferenceWithoutValue(RunError):
     absent: str | None = None
 
 
+class AnswerRestarted(RunError):
+    """A model began its answer again after a client had been sent a part of it."""
+
+    code = "answer_restarted"
+
+
 class DispatchWithoutTarget(RunError):
     """What decides which ensemble an agent runs names none of them."""
 

@@ -21,6 +21,7 @@ from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import Message
 from llm_orc.providers.parts import FileRef
 from llm_orc.runs.filter import RunFilter
 from llm_orc.runs.journal import RunRow
@@ -60,6 +61,7 @@ class Recipe:
     input_columns: Mapping[str, str] = field(
         default_factory=dict
     )  # in a batch: the columns that rows' inputs have
+    said: tuple[Message, ...] = ()  # turns before the task, brought along by a client; in place of a conversation
     files: tuple[FileRef, ...] = ()  # those that came with the task
     named_files: Mapping[str, FileRef] = field(default_factory=dict)  # those that the ensemble names, by path
 
@@ -146,7 +148,7 @@ def identity_of(recipe: Recipe) -> bytes:
     del values["plans"]
     del values["caching"]
     del values["agreed"]
-    for key in ("inputs", "input_columns", "files", "named_files"):
+    for key in ("inputs", "said", "input_columns", "files", "named_files"):
         if not values[key]:
             del values[key]
     ensemble = values["ensemble"]

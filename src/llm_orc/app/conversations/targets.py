@@ -46,7 +46,7 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
     except EnsembleNotFound as e:
         whole, colon, agent = target.rpartition(":")
         if colon:
-            return _one_of(find_ensemble(app, whole), agent)
+            return agent_alone(find_ensemble(app, whole), agent)
         found = [*_agents_called(app, target)]
         if len(found) > 1:
             forms = ", ".join(f"`{ensemble.name}:{target}`" for ensemble in found[:5])
@@ -54,9 +54,9 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
                 f"several ensembles have an agent `{target}`", hint=f"Choose one: {forms}."
             ) from e
         if found:
-            return _one_of(found[0], target)
+            return agent_alone(found[0], target)
         try:
-            return _model_alone(app, target)
+            return model_alone(app, target)
         except SettingsError:
             raise e from None
 
@@ -154,7 +154,7 @@ def _partner_of(app: App, conversation: Conversation) -> Ensemble:
         if source is not None:
             agent = name.rpartition(":")[2] if ":" in name else ""
             return resolve_target(app, f"{source}:{agent}" if agent else source)
-        return _model_alone(app, name)
+        return model_alone(app, name)
     except (EnsembleNotFound, SettingsError):  # its file is gone, or it never was a file
         if called is None:
             raise
@@ -165,7 +165,7 @@ def _alone(name: str, agent: AgentSpec) -> Ensemble:
     return Ensemble(name, (replace(agent, conversation=True),))
 
 
-def _model_alone(app: App, name: str) -> Ensemble:
+def model_alone(app: App, name: str) -> Ensemble:
     """Return the model that `name` names, without a role. Raises `SettingsError`."""
     found = listed_model(app.settings, name)
     if found is None:
@@ -173,7 +173,7 @@ def _model_alone(app: App, name: str) -> Ensemble:
     return _alone(name, AgentSpec(name, with_named_model(ModelWork(), found)))
 
 
-def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:
+def agent_alone(ensemble: Ensemble, agent: str) -> Ensemble:
     """Return the agent alone, without dependencies."""
     spec = _spec(ensemble, agent)
     referred = [name for name in uses_of(ensemble).needs[agent] if name not in spec.depends_on]

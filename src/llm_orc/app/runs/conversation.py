@@ -12,7 +12,7 @@ from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.spec import WhenFull
 from llm_orc.agents.turn import CallAgent
 from llm_orc.app.runs.conversation_origin import newest_of, refuse_another_file, refuse_untrusted
-from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering
+from llm_orc.conversations.caller import ConversationCaller, HistoryCaller, Remembering
 from llm_orc.conversations.lock import ConversationLock
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
@@ -100,11 +100,11 @@ async def conversation_of(
     A rehearsal only reads it, and so does a run that keeps no turns.
     """
     if recipe.conversation is None:
-        yield Told()
+        yield _told_by_client(recipe) if recipe.said else Told()
         return
     if recipe.rehearsal or not recipe.keeps_turns:
         histories = await asyncio.to_thread(_histories, app, recipe)
-        yield Told(lambda call: RehearsingCaller(call, histories))
+        yield Told(lambda call: HistoryCaller(call, histories))
         return
     store = await asyncio.to_thread(app.open_conversations)
     try:
@@ -125,6 +125,18 @@ async def conversation_of(
             yield Told(lambda call: ConversationCaller(call, speaking, remembering), characters)
     finally:
         await asyncio.to_thread(store.close)
+
+
+def _told_by_client(recipe: Recipe) -> Told:
+    """Return what the client of a run brought along: each agent that is asked the task is told it."""
+    length = sum(len(message.content) for message in recipe.said)
+    hearing = [
+        spec.name
+        for spec in recipe.ensemble.agents
+        if needs_of(spec.work).models and spec.sees != "dependencies" and not spec.repeats
+    ]
+    histories = dict.fromkeys(hearing, recipe.said)
+    return Told(lambda call: HistoryCaller(call, histories), dict.fromkeys(hearing, length))
 
 
 def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:

@@ -15,7 +15,7 @@ from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.app.access.bills.estimate import estimate
-from llm_orc.app.access.consent import Consent, consent_of
+from llm_orc.app.access.consent import Caller, Consent, consent_of
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.approvals.desk import Desk
 from llm_orc.app.approvals.notify import notify
@@ -71,6 +71,7 @@ class Attempt:
     consent: Consent | None = None
     used_up: tuple[UsedUp, ...] = ()
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    caller: Caller = "own machine"
 
 
 async def execute_recipe(
@@ -96,7 +97,7 @@ async def _execute_recipe(
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
         consent = attempt.consent or consent_of(recipe)
-        terms = Terms(consent, recipe.rehearsal, listener.stream)
+        terms = Terms(consent, recipe.rehearsal, listener.stream, caller=attempt.caller)
         files = stack.enter_context(open_files(app, recipe, attempt.contents))
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready

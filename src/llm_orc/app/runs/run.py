@@ -10,7 +10,7 @@ from llm_orc.agents.inputs.values import complete_inputs
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import Caller, Consent
 from llm_orc.app.files.given import NO_FILES_GIVEN, GivenFiles, check_given, named_files
 from llm_orc.app.files.read import FileReader
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
@@ -19,6 +19,7 @@ from llm_orc.app.runs.inputs import task_of
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import Message
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class RunOptions:
     models: NamedModels = NONE_NAMED  # in place of the ensemble's
     caching: Caching = "use"
     given: GivenFiles = NO_FILES_GIVEN  # what was read for the run: the files of its task and of its inputs
+    said: tuple[Message, ...] = ()  # turns before the task; in place of a conversation
+    caller: Caller = "own machine"
 
 
 async def run_ensemble(
@@ -81,6 +84,7 @@ async def run_ensemble(
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
         inputs=inputs,
         caching=options.caching,
+        said=options.said,
         files=options.given.files,
         named_files=named_files(ensemble, reader),
     )

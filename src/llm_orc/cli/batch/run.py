@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
     from llm_orc.app.batches.plan import Submission
-    from llm_orc.cli.batch.execution.stop import Stopping
+    from llm_orc.cli.shell.stoppable import Stopping
 
 
 @define_command(BATCH_EXIT_CODES)

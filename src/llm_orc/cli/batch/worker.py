@@ -40,7 +40,7 @@ def command(*, until_done: bool, wait_for_plan: bool | None, quiet: bool, store:
     llm-orc worker --store postgresql://orc@db.example/batches
     """
     from llm_orc.app.batches.worker import WorkerListener, run_worker
-    from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
+    from llm_orc.cli.shell.stoppable import Stopping, run_stoppable
 
     app = app_here()
     if wait_for_plan is not None:

@@ -42,7 +42,8 @@ def with_agreements(app: App, ensemble: Ensemble, consent: Consent) -> Consent:
     """Return the consent with what the person agreed to for good. Raises `StorageError`: the file is damaged."""
     if ensemble.source is None:
         return consent
-    kept = app.trust.agreed(ensemble.source.path, _digest(app, ensemble))
+    by_digest = app.trust.agreements().get(ensemble.source.path)
+    kept = by_digest.get(_digest(app, ensemble)) if by_digest else None  # a digest takes a while
     return replace(consent, agreed=consent.agreed.union(Bill(*one) for one in kept)) if kept else consent
 
 

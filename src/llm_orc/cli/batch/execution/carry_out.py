@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 from llm_orc.cli.batch.approvals.words import asking_lines
 from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
-from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import command_words, stopping_words
 from llm_orc.cli.batch.values import asking_words, failure_lines, waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
@@ -19,6 +18,7 @@ from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.process.stop_signals import stopped_by
 from llm_orc.cli.shell.prompts import person_is_here
+from llm_orc.cli.shell.stoppable import Stopping, run_stoppable
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 from llm_orc.net.event_loop import run_to_end

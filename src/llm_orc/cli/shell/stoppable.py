@@ -1,4 +1,4 @@
-"""How a batch is stopped: the first signal stops it in good order, the second one at once."""
+"""How work that goes on and on is stopped: the first signal stops it in good order, the second one at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Commands that serve ensembles to other programs."""

@@ -1,0 +1,1 @@
+"""Servers: an ensemble for other programs. Each door is a folder here, and decides nothing that `app` could."""

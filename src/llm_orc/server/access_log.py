@@ -1,0 +1,48 @@
+"""One line for each request: when, whose, what, how it ended and how long it took. Nothing that was said."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from llm_orc.formats.printable import one_line
+from llm_orc.server.guard import CLIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Log = Callable[[str], None]
+
+RUN = web.RequestKey("run", str)
+"""The id of the run that answers the request."""
+
+_LONGEST_PATH = 120  # characters
+
+
+def logged(log: Log) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Return a middleware that writes the log. A query, which may have a key, is left out."""
+
+    @web.middleware
+    async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.monotonic()
+        status = "gone"  # the client, before its answer
+        try:
+            response = await handler(request)
+            status = str(response.status)
+        finally:
+            parts = (
+                time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                request.get(CLIENT, "-"),
+                request.method,
+                one_line(request.path)[:_LONGEST_PATH],
+                status,
+                f"{time.monotonic() - began:.3f}s",
+                request.get(RUN, "-"),
+            )
+            log(" ".join(parts))
+        return response
+
+    return write

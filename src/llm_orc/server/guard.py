@@ -1,0 +1,87 @@
+"""Which requests a server answers: those for it, from no other web page, and with a key where one is needed.
+
+A web page that a person visits can send requests to servers on their machine. It says its own origin (`Origin`,
+RFC 6454 §7), and with DNS rebinding its own host name (`Host`); both are checked before anything is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from llm_orc.dataclass import dataclass
+from llm_orc.net.origin import is_loopback
+from llm_orc.server.keys import ClientKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CLIENT = web.RequestKey("client", str)
+"""The name of the client's key, for the log."""
+
+_OPEN_PATHS = frozenset({"/health", "/ready"})
+_CORS_METHODS = "GET, POST, OPTIONS"
+_CORS_HEADERS = "authorization, content-type, x-api-key, x-request-id, llm-orc-conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """`only_loopback`: the server listens on this machine alone. `origins` are web pages that may ask, too."""
+
+    only_loopback: bool = True
+    keys: ClientKeys = ClientKeys()
+    origins: frozenset[str] = frozenset()
+
+    def refusal(self, request: web.Request) -> tuple[int, str] | None:
+        """Return the status and the words of a refusal; None: the request may be answered."""
+        if self.only_loopback and not is_loopback(_host_of(request)):
+            return 403, "this server answers requests to loopback addresses only"
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self.origins and origin != f"{request.scheme}://{request.host}":
+            return 403, "this server answers no requests of other web pages; `--allow-origin` allows one"
+        if request.path in _OPEN_PATHS or not self.keys:
+            return None
+        client = self.keys.name_of(request.headers)
+        if client is None:
+            return 401, "this server needs a key: send one of its `--token-file` as `Authorization: Bearer KEY`"
+        request[CLIENT] = client
+        return None
+
+    def middleware(
+        self, refused: Callable[[int, str], web.Response]
+    ) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """Return this as a middleware; `refused` writes a refusal."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            allowed = request.headers.get("Origin", "")
+            cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"} if allowed in self.origins else {}
+            if cors and request.method == "OPTIONS":
+                more = {
+                    "Access-Control-Allow-Methods": _CORS_METHODS,
+                    "Access-Control-Allow-Headers": _CORS_HEADERS,
+                }
+                return web.Response(status=204, headers={**cors, **more})
+            refusal = self.refusal(request)
+            if refusal is not None:
+                response: web.StreamResponse = refused(*refusal)
+            else:
+                request[CORS] = cors
+                response = await handler(request)
+            if not response.prepared:
+                response.headers.update(cors)
+            return response
+
+        return guard
+
+
+CORS = web.RequestKey("cors", dict[str, str])
+"""Headers for responses that are streamed."""
+
+
+def _host_of(request: web.Request) -> str:
+    host = request.host
+    return host[1:-1] if host.endswith("]") else host.rsplit(":", 1)[0].strip("[]")

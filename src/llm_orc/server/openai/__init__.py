@@ -1,0 +1,1 @@
+"""The door for clients of OpenAI: its models, Chat Completions and Responses."""

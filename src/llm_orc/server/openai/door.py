@@ -1,0 +1,211 @@
+"""The routes for clients of OpenAI's protocols: `/v1/models`, `/v1/chat/completions`, `/v1/responses`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from llm_orc.app.serving.asides import Aside, aside_in
+from llm_orc.app.serving.served import ServedRequest
+from llm_orc.engine.events import RunStarted
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import LlmOrcError
+from llm_orc.server.access_log import RUN
+from llm_orc.server.answer import AnswerText, progress_in
+from llm_orc.server.guard import CORS
+from llm_orc.server.openai.chat import ChatAnswer
+from llm_orc.server.openai.errors import Failure, error_response, failure_of
+from llm_orc.server.openai.outcome import Outcome, Tokens, outcome_of
+from llm_orc.server.openai.request import Unacceptable, read_request
+from llm_orc.server.openai.responses import ResponsesAnswer
+from llm_orc.server.running import running
+from llm_orc.server.wire import KEEP_ALIVE, encode
+
+if TYPE_CHECKING:
+    from llm_orc.app.serving.offers import Offer, Offers
+    from llm_orc.app.serving.served import Served
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.server.openai.request import AskedFor
+    from llm_orc.server.running import LiveRun
+
+RUN_HEADER = "LLM-Orc-Run"
+IGNORED_HEADER = "LLM-Orc-Ignored"
+ASIDE_HEADER = "LLM-Orc-Aside"
+_KEEP_ALIVE_S = 15.0
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+Answers = type[ChatAnswer] | type[ResponsesAnswer]
+MakeAnswer = Callable[[str], ChatAnswer | ResponsesAnswer]
+"""Makes the answer of a run, by its id."""
+
+
+class OpenAiDoor:
+    """Answers clients with runs of what is offered."""
+
+    def __init__(self, offers: Offers, served: Served, now: Callable[[], float]) -> None:
+        self._offers, self._served, self._now = offers, served, now
+        self._began = now()
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add the routes."""
+        router.add_get("/v1/models", self._models)
+        router.add_get("/v1/models/{model:.+}", self._model)
+        router.add_post("/v1/chat/completions", self._chat)
+        router.add_post("/v1/responses", self._responses)
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        data: list[JsonValue] = [self._row(offer) for offer in await self._offers.all()]
+        return _json({"object": "list", "data": data})
+
+    async def _model(self, request: web.Request) -> web.Response:
+        try:
+            return _json(self._row(await self._offers.find(request.match_info["model"])))
+        except LlmOrcError as e:
+            return error_response(failure_of(e))
+
+    def _row(self, offer: Offer) -> JsonValue:
+        row = {"id": offer.id, "object": "model", "created": int(self._began), "owned_by": "llm-orc"}
+        return {**row, "description": offer.about} if offer.about else row
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, ChatAnswer)
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, ResponsesAnswer)
+
+    async def _answer(self, request: web.Request, answers: Answers) -> web.StreamResponse:
+        headers = _headers(request)
+        try:
+            asked = await read_request(request, answers.dialect)
+            if asked.ignored:
+                headers[IGNORED_HEADER] = ", ".join(asked.ignored)
+            offer = await self._offers.find(asked.chat.model)
+            aside = aside_in(asked.chat.messages) if len(offer.ensemble.agents) > 1 else None
+            if aside is not None:
+                return await self._aside(request, answers, asked, aside, headers)
+            served = ServedRequest(offer, asked.chat.messages, asked.chat.system_prompt, asked.conversation)
+            async with running(self._served, served, stream=asked.chat.stream) as run:
+                make = partial(
+                    answers, model=asked.chat.model, created_at=self._now(), counts_usage=asked.chat.wants_usage
+                )
+                return await _Answering(request, asked, make, AnswerText(offer.ensemble), headers).answer(run)
+        except Unacceptable as e:
+            return error_response(e.failure, headers)
+        except LlmOrcError as e:
+            return error_response(failure_of(e), headers)
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as e:  # noqa: BLE001 - the seam: one request's surprise ends that request
+            return error_response(failure_of(as_error(e)), headers)
+
+    async def _aside(
+        self, request: web.Request, answers: Answers, asked: AskedFor, aside: Aside, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Answer what a front end asks for itself; no model is asked."""
+        headers[ASIDE_HEADER] = aside.kind
+        name = f"aside-{id(request):x}"
+        answer = answers(name, asked.chat.model, self._now(), counts_usage=asked.chat.wants_usage)
+        outcome = Outcome(aside.answer, tokens=Tokens(0, 0, 0))
+        if not asked.chat.stream:
+            return _json(answer.whole(outcome, ""), headers)
+        response = await _opened(request, headers)
+        text = answer.text(aside.answer) if aside.answer else b""
+        await response.write(answer.opening() + text + answer.closing(outcome))
+        return response
+
+
+class _Answering:
+    """Writes one answer while its run is under way."""
+
+    def __init__(
+        self, request: web.Request, asked: AskedFor, make: MakeAnswer, text: AnswerText, headers: dict[str, str]
+    ) -> None:
+        self._request, self._asked, self._headers = request, asked, headers
+        self._make, self._text = make, text
+        self._answer: ChatAnswer | ResponsesAnswer | None = None
+        self._response: web.StreamResponse | None = None
+        self._progress: list[str] = []
+
+    async def answer(self, run: LiveRun) -> web.StreamResponse:
+        """Answer with the run. Raises what it raises before anything has been sent."""
+        while True:
+            try:
+                event = await run.next(_KEEP_ALIVE_S)
+            except TimeoutError:
+                if self._response is not None:
+                    await self._response.write(KEEP_ALIVE)
+                continue
+            if event is None:
+                break
+            if isinstance(event, RunStarted) and self._answer is None:
+                await self._begin(event.run_id)
+            piece = self._text.take(event)
+            line = progress_in(event) if self._asked.shows_progress else ""
+            await self._send(piece, line)
+        try:
+            outcome = outcome_of(await run.result())
+        except LlmOrcError as e:
+            if self._response is None:
+                raise
+            outcome = failure_of(e)
+        return await self._end(outcome)
+
+    async def _begin(self, run_id: str) -> None:
+        self._request[RUN] = run_id
+        self._headers[RUN_HEADER] = run_id
+        self._answer = self._make(run_id)
+        if self._asked.chat.stream:
+            self._response = await _opened(self._request, self._headers)
+            await self._response.write(self._answer.opening())
+
+    async def _send(self, piece: str, line: str) -> None:
+        if line:
+            self._progress.append(line)
+        if self._response is None or self._answer is None:
+            return
+        if line and not piece:
+            await self._response.write(self._answer.reasoning(line))
+        if piece:
+            await self._response.write(self._answer.text(piece))
+
+    async def _end(self, outcome: Outcome | Failure) -> web.StreamResponse:
+        assert self._answer is not None
+        response = self._response
+        if response is None:
+            if isinstance(outcome, Failure):
+                return error_response(outcome, self._headers)
+            return _json(self._answer.whole(outcome, "".join(self._progress)), self._headers)
+        await response.write(self._last(self._answer, outcome))
+        return response
+
+    def _last(self, answer: ChatAnswer | ResponsesAnswer, outcome: Outcome | Failure) -> bytes:
+        if isinstance(outcome, Failure):
+            return answer.failed(outcome)
+        try:
+            rest = self._text.rest(outcome.text)
+        except LlmOrcError as e:
+            return answer.failed(failure_of(e))
+        return (answer.text(rest) if rest else b"") + answer.closing(outcome)
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """Return the headers of every answer: the client's own id for the request, if it is one."""
+    given = request.headers.get("X-Request-Id", "")
+    return {"X-Request-Id": given} if _REQUEST_ID.fullmatch(given) else {}
+
+
+async def _opened(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+    stream = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
+    response = web.StreamResponse(
+        headers={**headers, **stream, "X-Accel-Buffering": "no", **request.get(CORS, {})}
+    )
+    await response.prepare(request)
+    return response
+
+
+def _json(value: JsonValue, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=encode(value), content_type="application/json", headers=headers)

@@ -1,0 +1,107 @@
+"""Errors in the form that clients of OpenAI read (https://platform.openai.com/docs/guides/error-codes)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from llm_orc.auth.masking import hide_in_error
+from llm_orc.dataclass import dataclass
+from llm_orc.errors import (
+    AuthError,
+    BudgetExceeded,
+    ContentRefused,
+    ConversationBusy,
+    EnsembleError,
+    InputError,
+    LlmOrcError,
+    PromptTooLarge,
+    ProviderError,
+    RateLimited,
+    ReplyTimedOut,
+)
+from llm_orc.errors.lookup import error_class
+from llm_orc.server.wire import encode
+
+if TYPE_CHECKING:
+    from llm_orc.engine.events import ErrorInfo
+    from llm_orc.jsontypes import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error for a client. `kind` is OpenAI's type of error, `code` ours."""
+
+    status: int
+    message: str
+    kind: str
+    code: str | None = None
+    param: str | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def document(self) -> JsonValue:
+        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+
+
+# The first that fits.
+_STATUSES: tuple[tuple[type[LlmOrcError], int, str], ...] = (
+    (PromptTooLarge, 400, "invalid_request_error"),
+    (ContentRefused, 400, "invalid_request_error"),
+    (InputError, 400, "invalid_request_error"),
+    (EnsembleError, 404, "invalid_request_error"),
+    (RateLimited, 429, "rate_limit_error"),
+    (BudgetExceeded, 429, "insufficient_quota"),
+    (ConversationBusy, 409, "conflict_error"),
+    (AuthError, 503, "server_error"),  # our access to a model, not the client's to us
+    (ReplyTimedOut, 504, "server_error"),
+    (ProviderError, 502, "server_error"),
+)
+_CODES: tuple[tuple[type[LlmOrcError], str], ...] = (
+    (PromptTooLarge, "context_length_exceeded"),
+    (EnsembleError, "model_not_found"),
+    (RateLimited, "rate_limit_exceeded"),
+)
+
+
+def failure_of(error: LlmOrcError) -> Failure:
+    """Return an error as a client reads it, without credentials."""
+    return _failure(type(error), error.code, hide_in_error(str(error)), error.hint)
+
+
+def failure_in(error: ErrorInfo) -> Failure:
+    """Return the error with which an agent failed."""
+    return _failure(error_class(error.code), error.code, error.message, error.hint)
+
+
+def _failure(kind: type[LlmOrcError], own_code: str, message: str, hint: str | None) -> Failure:
+    status, name = next(((s, n) for one, s, n in _STATUSES if issubclass(kind, one)), (500, "server_error"))
+    code = next((c for one, c in _CODES if issubclass(kind, one)), own_code)
+    return Failure(status, _sentences(message or own_code, hint), name, code)
+
+
+def _sentences(message: str, hint: str | None) -> str:
+    """Return a message, which starts small and has no full stop, and its hint as sentences."""
+    text = f"{message[:1].upper()}{message[1:]}"
+    text = text if text.endswith((".", "!", "?")) else f"{text}."
+    return f"{text} {hint}" if hint else text
+
+
+def error_response(failure: Failure, headers: dict[str, str] | None = None) -> web.Response:
+    """Return the response for an error."""
+    more = {} if failure.retry_after_s is None else {"Retry-After": str(int(failure.retry_after_s + 1))}
+    return web.Response(
+        body=encode(failure.document),
+        status=failure.status,
+        content_type="application/json",
+        headers={**(headers or {}), **more},
+    )
+
+
+def refused(status: int, message: str) -> web.Response:
+    """Return the response for a request that the guard refuses."""
+    code = "invalid_api_key" if status == 401 else "forbidden"
+    kind = "authentication_error" if status == 401 else "permission_error"
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return error_response(Failure(status, message, kind, code), headers)
