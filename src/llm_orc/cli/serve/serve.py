@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here
 from llm_orc.cli.shell.output.streams import note, write_data
+from llm_orc.errors import LlmOrcError
+from llm_orc.formats.figures import count
 from llm_orc.formats.printable import one_line, unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
+from llm_orc.net.origin import is_loopback
+from llm_orc.server.keys import ClientKeys, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,10 +124,8 @@ def command(
     from llm_orc.app.serving.offers import Offers
     from llm_orc.app.serving.served import ServeTerms
     from llm_orc.cli.shell.stoppable import run_stoppable
-    from llm_orc.net.origin import is_loopback
     from llm_orc.server.guard import Guard
     from llm_orc.server.http_server import Listening
-    from llm_orc.server.keys import ClientKeys, read_keys
 
     keys = ClientKeys() if token_file is None else read_keys(token_file.expanduser())
     is_own = is_loopback(host)
@@ -180,10 +183,6 @@ async def _who_pays(offers: Offers, missing: Sequence[NotOffered], served: Serve
 
 
 def _line(offer: Offer, plan: AccessPlan | BaseException) -> str:
-    from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.errors import LlmOrcError
-    from llm_orc.formats.figures import count
-
     name = unmistakable(offer.id)
     if isinstance(plan, LlmOrcError):
         return f"{name}: can't be used now: {one_line(plan.message)}" + (f" ({plan.hint})" if plan.hint else "")
