@@ -23,7 +23,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.database import in_store
 from llm_orc.batches.parts import NewPart, RowExecution, parts_of, store_parts
-from llm_orc.batches.tables import ENGINE_WORKFLOWS, PARTS, engine_connection
+from llm_orc.batches.tables import ENGINE_STEPS, ENGINE_WORKFLOWS, PARTS, engine_connection
 from llm_orc.batches.workers.queues import enqueue_row, open_queue, requeue
 from llm_orc.batches.workers.row_executor import RowExecutor
 from llm_orc.batches.workers.worker import Worker
@@ -69,6 +69,9 @@ class Provider:
         self.hang, self.fail, self.says = set(hang), set(fail), says or {}
         self.may_answer = asyncio.Event()
         self.used_up: dict[str, UsedUp] = {}
+        self.prompts: dict[str, str] = {}
+        self.stuck: set[str] = set()
+        self.cancels: set[str] = set()  # raise what a task raises that is cancelled
 
     async def make_caller(self, _id: str, _number: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
         async def ask(turn: AgentTurn) -> AgentOutput:
@@ -77,8 +80,13 @@ class Provider:
             turn.observer.calling("m", ACCESS)
             await before_send()
             self.calls[turn.path] += 1
+            self.prompts[turn.path] = turn.prompt
             if turn.path in self.hang:
                 await self.may_answer.wait()
+            if turn.path in self.cancels:
+                raise asyncio.CancelledError
+            if turn.path in self.stuck:
+                await asyncio.get_running_loop().create_future()
             if turn.path in self.fail:
                 raise ProviderError(f"no answer for {turn.path}")
             return AgentOutput(self.says.get(turn.path, f"{turn.path}!"), (ModelCall("m", ACCESS, cost_usd=0.25),))
@@ -186,6 +194,33 @@ async def test_samples_are_kept_while_their_judge_is_asked_again(store: StoreUrl
     assert second.calls == {"often/judge": 1}
     assert row.result is not None
     assert row.result["often"].response == "often[1]!"
+
+
+async def test_an_agent_that_had_started_without_another_does_so_again(store: StoreUrl) -> None:
+    """Whatever has been stored meanwhile: it may be on the queue of its provider, with the prompt that it had."""
+    agents = (AgentSpec("a"), AgentSpec("b"), AgentSpec("chair", depends_on=("a", "b"), requires=1))
+    first, second = Provider("b"), Provider()
+    first.stuck.add("chair")
+    async with worker(store, first) as killed:
+        await submit(killed.store, Recipe(Ensemble("e", agents), "", {}))
+        await until(lambda: {"b", "chair"} <= set(first.calls))
+        first.may_answer.set()
+        await until(lambda: _steps(killed.store) == 2)
+        killed.executor.evict()
+
+    async with worker(store, second) as again:
+        row = await ended(again.store)
+
+    assert set(second.calls) == {"chair"}
+    assert "b!" not in second.prompts["chair"]
+    assert "a!" in second.prompts["chair"]
+    assert row.result is not None
+    assert row.result["b"].late_for == ("chair",)
+
+
+def _steps(store: WorkerStore) -> int:
+    with engine_connection(store.engine) as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(ENGINE_STEPS)).scalar_one()
 
 
 async def test_a_failure_is_kept_too_and_asked_again_only_by_a_retry(store: StoreUrl) -> None:
@@ -302,6 +337,22 @@ async def test_parts_go_with_their_batch(store: StoreUrl) -> None:
         opened.batches.delete("b1")
         with opened.engine.connect() as connection:
             assert connection.execute(sa.select(sa.func.count()).select_from(PARTS)).scalar_one() == 0
+
+
+async def test_a_cancellation_that_an_agent_raises_itself_is_its_failure(store: StoreUrl) -> None:
+    provider = Provider()
+    provider.cancels = {"panel/a", "panel/inner/y"}
+    async with worker(store, provider) as only:
+        await submit(only.store)
+        row = await ended(only.store)
+
+    assert row.result is not None
+    assert {agent.name for agent in row.result.agents if agent.status == "failed"} == {
+        "panel/a",
+        "panel/inner",
+        "panel/inner/y",
+    }
+    assert row.result["chair"].status == "completed"
 
 
 async def test_what_a_time_limit_ends_within_an_agent_is_in_the_record(store: StoreUrl) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.script.work import ScriptWork
 from llm_orc.agents.spec import AgentGroup, AgentSpec, Requires
 from llm_orc.agents.turn import AgentTurn
@@ -17,6 +18,12 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InternalError
 from llm_orc.runs.state import RunState
 from tests.engine.conftest import KeptEvents, RealClock, ScriptedAgents
+
+
+def without_tag(prompt: str) -> str:
+    tag = prompt.partition("<part-")[2].partition(" ")[0]
+    return prompt.replace(tag, "")
+
 
 START = RunStart("run-1", "Go")
 
@@ -271,10 +278,6 @@ async def test_a_run_that_goes_on_gives_the_same_prompt(is_late_done: bool) -> N
     start = RunStart("run-1", "Go", done=earlier.outputs, before=earlier.before)
     await stage.run(*agents, start=start)
 
-    def without_tag(prompt: str) -> str:
-        tag = prompt.partition("<part-")[2].partition(" ")[0]
-        return prompt.replace(tag, "")
-
     assert without_tag(stage.called.prompts["chair"]) == without_tag(before.called.prompts["chair"])
     assert ("slow" in stage.called.called) is not is_late_done
     stage.sink.events[:0] = [event for event in before.sink.events if isinstance(event, RecordedEvent)]
@@ -300,3 +303,63 @@ async def test_a_program_is_not_told_a_late_answer_either() -> None:
 
     assert sorted(told) == ["a", "b"]
     assert '"status":"pending"' in stage.called.prompts["chair"]
+
+
+async def test_an_agent_starts_in_time_beside_one_that_waits_for_a_person() -> None:
+    stage = Stage()
+
+    async def asks(_: AgentTurn) -> str:
+        raise WaitsForPerson
+
+    stage.called.behaviours["ok"] = asks
+    needs = ("a", "ok")
+
+    run = stage.run(
+        AgentSpec("a"),
+        AgentSpec("ok"),
+        AgentSpec("chair", depends_on=needs, within_s=30),
+        AgentSpec("all", depends_on=("chair", "ok")),
+    )
+    await stage.settle()
+    assert not run.done()
+    await stage.up()
+    await run
+
+    statuses = {agent.name: agent.status for agent in stage.state.result().agents}
+    assert statuses == {"a": "completed", "ok": "waiting", "chair": "completed", "all": "waiting"}
+
+
+async def test_nobody_waits_for_a_time_after_which_nothing_can_start() -> None:
+    stage = Stage()
+
+    async def asks(_: AgentTurn) -> str:
+        raise WaitsForPerson
+
+    stage.called.behaviours["ok"] = asks
+    await stage.run(AgentSpec("ok"), AgentSpec("chair", depends_on=("ok",), within_s=30))
+
+    assert stage.state.result().status == "waiting"
+
+
+async def test_a_quorum_that_knew_of_a_failure_knows_of_it_when_the_run_goes_on() -> None:
+    agents = (AgentSpec("broken"), *THREE[:2], AgentSpec("chair", depends_on=("broken", "a", "b"), requires=2))
+    before = Stage()
+    before.holds("broken", "b", "chair")
+    run = before.run(*agents)
+    await before.let("broken")
+    await before.let("b")
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    earlier = before.state
+
+    stage = Stage()
+    stage.holds("broken")
+    start = RunStart("run-1", "Go", done=earlier.outputs, before=earlier.before)
+    again = stage.run(*agents, start=start)
+    await stage.settle()
+    assert "chair" not in stage.called.called  # it would be told that nobody knows of `broken` yet
+    await stage.let("broken")
+    await again
+
+    assert without_tag(stage.called.prompts["chair"]) == without_tag(before.called.prompts["chair"])
+    assert stage.late() == {}

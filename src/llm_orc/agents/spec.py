@@ -101,6 +101,11 @@ class AgentSpec:
         """Whether its turn is made of several turns of the same agent."""
         return self.fan_out is not None or self.samples is not None
 
+    @property
+    def may_start_early(self) -> bool:
+        """Whether it may start before all that it needs have ended."""
+        return self.within_s is not None or isinstance(self.requires, int)
+
 
 @dataclass(frozen=True, slots=True)
 class SpecProblem:

@@ -65,9 +65,11 @@ class AgentRun:
         except Exception as e:  # noqa: BLE001 - the seam: an error in one agent ends only that agent
             error = as_error(e)
         except asyncio.CancelledError as e:
-            if shared.passes or is_cancelled():
+            if is_cancelled():
                 raise
             error = as_error(e)  # raised by the agent: the run goes on
+            if shared.passes:  # raised by what carries the run, which has turned an agent's own into an error
+                raise error from e
         duration_s = shared.clock.monotonic() - began
         await shared.sink.commit(AgentFailed(shared.clock.now(), self.path, duration_s, error_info(error)))
         return error

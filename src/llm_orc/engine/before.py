@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """`without`: the agents that started without others that they needed, and do so again (see `AgentStarted`).
+    """`without`: the agents that have started, and without whom, which they do again (see `AgentStarted`).
 
     `settled`: how agents ended that have no answer and are not asked again (see `SettledRounds`). `actions`: what
     agents without an answer have done with their tools.
@@ -62,10 +62,8 @@ class LateAnswers:
         self.without: dict[str, tuple[AgentPath, ...]] = {}
 
     def apply(self, event: AgentStarted) -> None:
-        if event.without:
+        if not event.agent.endswith("]"):  # an item waits for nobody
             self.without[event.agent] = event.without
-        else:
-            self.without.pop(event.agent, None)
 
     def late_for(self, answered: Container[str]) -> dict[str, tuple[str, ...]]:
         """Return, for each of the agents that have answered and were late, those that had started without it."""

@@ -91,7 +91,7 @@ class Execution:
         for name in self._settled:
             self._keep_settled(name, settled[self._paths[name]])
         self._readiness = Readiness(plan, self._scope, self._missed_before())
-        self._timers: list[asyncio.Task[None]] = []
+        self._timers: dict[str, asyncio.Task[None]] = {}  # by agents whose `within` is not over yet
         self._at_work = 0  # those that run or wait for a slot, who are no tasks yet
         self._all_ended = asyncio.Event()
         self.is_waiting = False  # one of them waits for a person, and so do all that need its answer
@@ -166,7 +166,7 @@ class Execution:
                 finally:  # a group that ends its tasks takes no more, and others may call `start` meanwhile
                     self._is_over = True
         finally:
-            for timer in self._timers:
+            for timer in self._timers.values():
                 timer.cancel()
 
     async def _run_all(self) -> None:
@@ -176,18 +176,23 @@ class Execution:
             self._begin_times(name)
             self._release(name)
         self._slots.start_ready()
-        if self._at_work:
-            await self._all_ended.wait()
+        self._look_for_the_end()
+        await self._all_ended.wait()
 
     def _begin_times(self, started: str) -> None:
         for spec in self._readiness.timed_from(started):
-            self._timers.append(asyncio.create_task(self._wait_at_most(spec), name=f"within of {spec.name}"))
+            waits = asyncio.create_task(self._wait_at_most(spec), name=f"within of {spec.name}")
+            self._timers[spec.name] = waits
 
     async def _wait_at_most(self, spec: AgentSpec) -> None:
         await self._clock.sleep(spec.within_s or 0.0)
-        if not self._is_over and self._readiness.overdue(spec):
+        self._timers.pop(spec.name, None)
+        if self._is_over:
+            return
+        if self._readiness.overdue(spec):
             self._enqueue(spec)
             self._slots.start_ready()
+        self._look_for_the_end()
 
     def _enqueue(self, spec: AgentSpec) -> None:
         self._at_work += 1
@@ -201,7 +206,11 @@ class Execution:
     def _at_rest(self) -> None:
         """An agent has ended, or waits."""
         self._at_work -= 1
-        if not self._at_work:
+        self._look_for_the_end()
+
+    def _look_for_the_end(self) -> None:
+        """All have ended, or wait; but an agent whose time will be over soon does without those that wait."""
+        if not self._at_work and not any(map(self._readiness.starts_in_time, self._timers)):
             self._all_ended.set()
 
     def _release(self, name: str) -> None:

@@ -99,7 +99,8 @@ class Readiness:
     """What the agents of one graph still wait for, as others end.
 
     An agent with `within`, or with a number in `requires`, may start before all that it needs have ended. `missed`
-    has those that it starts without because the record of an earlier attempt says that it did.
+    has those that it starts without because the record of an earlier attempt says that it did; one that started
+    then with the end of all others known waits for them again.
     """
 
     def __init__(self, plan: Plan, scope: Scope, missed: Mapping[str, frozenset[str]]) -> None:
@@ -141,6 +142,10 @@ class Readiness:
         self._overdue.add(spec.name)
         return self._becomes_ready(spec)
 
+    def starts_in_time(self, name: str) -> bool:
+        """Return whether the agent will start when its `within` is over, whatever becomes of the others."""
+        return name not in self._ready and name in self._scope.pending and self._has_least(self._specs[name])
+
     def without(self, name: str) -> tuple[str, ...]:
         """Return those that an agent which starts now does without: whatever they still say is late for it."""
         missed = self._missed.get(name, ())
@@ -158,8 +163,13 @@ class Readiness:
     def _is_enough(self, spec: AgentSpec) -> bool:
         """Whether the agent starts although others that it needs have not ended."""
         is_number = isinstance(spec.requires, int)
-        if not (is_number if spec.within_s is None else spec.name in self._overdue):
+        is_known = spec.name in self._missed  # without whom it starts: without nobody else, if they end in time
+        if not (is_number and not is_known if spec.within_s is None else spec.name in self._overdue):
             return False
+        return self._has_least(spec)
+
+    def _has_least(self, spec: AgentSpec) -> bool:
+        """Whether those that have ended are enough for an agent that starts without the others."""
         least = spec.requires if isinstance(spec.requires, int) else 0 if spec.requires == "none" else 1
         if self._answered[spec.name] < least:
             return False

@@ -162,8 +162,10 @@ class RowExecutor(Stoppable):
         steps = self._steps(plan.names, sink, calls.call)
         state, asking = row.run_state, agents_that_ask(recipe.ensemble)
         enqueue = partial(enqueue_row, self._store.client)
-        if plan.children or asking:
+        before, starts_early = state.before, any(spec.may_start_early for spec in plan.order)
+        if plan.children or asking or starts_early:
             calls.parts = parts = await self._parts.open_row(name)
+            before = replace(before, without={**before.without, **parts.starts})
             calls.desk = RowDesk(self._store.engine, parts.of, state.questions, self._clock, enqueue)
         as_part = into_parts(calls.call_part, sink)
 
@@ -180,7 +182,7 @@ class RowExecutor(Stoppable):
                 row.row_id,
                 row.task,
                 done=state.outputs,
-                before=state.before,
+                before=before,
                 sandbox=recipe.rehearsal,
                 inputs=inputs_of_row(recipe, row.fields),
                 fails_when=recipe.ensemble.fails_when,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepOutcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.batches.workers.steps.sinks import OutcomeSink, StepActions, StepObserver
+from llm_orc.engine.agent_run import is_cancelled
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
@@ -64,6 +66,10 @@ async def call_agent(
         return encode_outcome(watch.outcome(None, e))
     except _NOT_THE_AGENTS:
         raise
+    except asyncio.CancelledError as e:
+        if is_cancelled():
+            raise
+        return encode_outcome(watch.outcome(None, as_error(e)))  # raised by the agent
     except Exception as e:  # noqa: BLE001 - the seam to the agents: a bug in one ends nothing but itself
         return encode_outcome(watch.outcome(None, as_error(e)))
     return encode_outcome(watch.outcome(output, None))

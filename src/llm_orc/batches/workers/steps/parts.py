@@ -6,9 +6,11 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import sqlalchemy as sa
 from dbos import error as engine_errors
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.batches.database import in_store
 from llm_orc.batches.outcome import StepOutcome, decode_outcome
 from llm_orc.batches.parts import NewPart, RowExecution, execution_of, parts_of, store_parts
@@ -17,13 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _AT_ONCE = 200
+_START = "[start]"  # before the path of an agent: no path begins so
 
 
 class RowParts:
-    """What has ended within the agents of one execution of a row, by path."""
+    """What has ended within the agents of one execution of a row, by path.
 
-    def __init__(self, writer: PartWriter, of: RowExecution, stored: Mapping[str, StepOutcome]) -> None:
-        self._writer, self.of, self._stored = writer, of, stored
+    `starts` says which agents that may start without others have started, and without whom.
+    """
+
+    def __init__(
+        self,
+        writer: PartWriter,
+        of: RowExecution,
+        stored: Mapping[str, StepOutcome],
+        starts: Mapping[str, tuple[AgentPath, ...]],
+    ) -> None:
+        self._writer, self.of, self._stored, self.starts = writer, of, stored, starts
 
     def stored(self, path: str) -> StepOutcome | None:
         """Return the outcome that an earlier execution of the row has stored."""
@@ -35,7 +47,15 @@ class RowParts:
         Raises `DBOSWorkflowConflictIDError`, as the engine does for steps, if another execution has the row; and
         errors of the store.
         """
-        if not await self._writer.store(NewPart(self.of, path, outcome)):
+        await self._store(path, outcome)
+
+    async def store_start(self, path: str, without: Sequence[AgentPath]) -> None:
+        """Return when it is durable that the agent starts, and without whom. Raises what `store` raises."""
+        if path not in self.starts:
+            await self._store(f"{_START}{path}", msgspec.json.encode(without).decode())
+
+    async def _store(self, path: str, text: str) -> None:
+        if not await self._writer.store(NewPart(self.of, path, text)):
             raise engine_errors.DBOSWorkflowConflictIDError(self.of.workflow)
 
 
@@ -58,7 +78,16 @@ class PartWriter:
         if execution is None:
             raise engine_errors.DBOSWorkflowConflictIDError(workflow)
         stored = await in_store(partial(parts_of, self._engine, workflow))
-        return RowParts(self, execution, {path: decode_outcome(text) for path, text in stored.items()})
+        starts = {path: text for path, text in stored.items() if path.startswith(_START)}
+        return RowParts(
+            self,
+            execution,
+            {path: decode_outcome(text) for path, text in stored.items() if path not in starts},
+            {
+                path.removeprefix(_START): msgspec.json.decode(text, type=tuple[AgentPath, ...])
+                for path, text in starts.items()
+            },
+        )
 
     async def store(self, part: NewPart) -> bool:
         """Return when the part is durable; False: another execution has its row, or the batch was deleted."""

@@ -94,6 +94,12 @@ class RowCalls:
         return StepObserver(turn.path, kind, clock, retrying, without=turn.without)
 
     async def _outcome(self, turn: AgentTurn, watch: StepObserver) -> str:
+        is_item = turn.path.endswith("]")  # which waits for nobody
+        if self.parts is not None and turn.agent.may_start_early and not is_item:
+            try:
+                await self.parts.store_start(turn.path, turn.without)
+            except sa.exc.SQLAlchemyError as e:
+                await self._give_up(store_error(self._worker.store_url, e))
         provider = None if self._worker.queued is None else self._queue_of(turn)
         return await self._called(turn, watch) if provider is None else await self._queued(turn, provider)
 
