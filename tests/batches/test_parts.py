@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -267,14 +268,17 @@ async def test_an_answer_on_its_way_is_stored_when_the_worker_stops(store: Store
 
 @pytest.mark.slow
 async def test_a_plan_that_is_used_up_costs_no_answer_of_the_agents_beside(store: StoreUrl) -> None:
+    """Nor does the time limit around them count until the row is back on its queue."""
     provider = Provider("panel/a")
     clock = SystemClock()
     provider.used_up["panel/b"] = UsedUp(
-        ACCESS, None, clock.now() + 1.5, is_told=True, error=ProviderError("limit")
+        ACCESS, None, clock.now() + 3.0, is_told=True, error=ProviderError("limit")
     )
+    limited = (replace(AGENTS[0], timeout_s=1.0), *AGENTS[1:])
     async with worker(store, provider) as only:
-        await submit(only.store)
+        await submit(only.store, Recipe(Ensemble("e", limited), "", {}))
         await until(lambda: provider.hang <= set(provider.calls))
+        await asyncio.sleep(1.2)
         provider.may_answer.set()
         await until(lambda: _status(only.store) == "DELAYED")
         parts = parts_of(only.store.engine, ROW)

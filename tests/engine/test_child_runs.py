@@ -173,6 +173,28 @@ async def test_a_time_limit_of_the_agent_ends_what_runs_within_it_and_gives_its_
     assert models.most_under_way == 2
 
 
+async def test_a_time_limit_stands_still_while_an_agent_within_waits_for_a_plan_or_a_person() -> None:
+    async def waits(turn: AgentTurn) -> str:
+        async with turn.idle():
+            await asyncio.sleep(0.3)
+        return "at last"
+
+    async def is_slow(_turn: AgentTurn) -> str:
+        await asyncio.sleep(5)
+        return "never"
+
+    panel = AgentSpec("panel", RoundsWork(AgentGroup("body", (AgentSpec("waiting"),)), 1), timeout_s=0.1)
+    late = AgentSpec(
+        "late", RoundsWork(AgentGroup("body", (AgentSpec("waiting"), AgentSpec("slow"))), 1), timeout_s=0.1
+    )
+    models = ScriptedAgents({"waiting": waits, "slow": is_slow})
+
+    sink, _ = await run(panel, late, models=models)
+
+    assert "panel" in finished(sink)
+    assert [event.agent for event in sink.of(AgentFailed)] == ["late"]  # type: ignore[union-attr]
+
+
 async def test_a_run_that_is_stopped_ends_what_runs_within_its_agents() -> None:
     async def waits(_turn: AgentTurn) -> str:
         await asyncio.Event().wait()

@@ -52,5 +52,5 @@ class AgentCaller:
         if limit_s is None or (not is_program and kind.needs(work).models):  # a model's limit is each fallback's
             return await run(context, work)
         hint = "Raise `timeout_seconds` of the agent."
-        async with within_time_limit(turn.path, limit_s, hint, may_be_billed=not is_program):
+        async with within_time_limit(turn.path, limit_s, hint, may_be_billed=not is_program, limits=turn.limits):
             return await run(context, work)

@@ -11,13 +11,20 @@ from llm_orc.net.patience import Patience
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from llm_orc.agents.turn import TimeLimits
+
 
 @asynccontextmanager
 async def within_time_limit(
-    agent: str, limit_s: float, hint: str, *, may_be_billed: bool = True
+    agent: str, limit_s: float, hint: str, *, may_be_billed: bool = True, limits: TimeLimits | None = None
 ) -> AsyncIterator[None]:
-    """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds."""
+    """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds.
+
+    `limits`: it is the agent's own among these from now on.
+    """
     limit = Patience(limit_s)
+    if limits is not None:
+        limits.own = limit
     limit.start()
     try:
         async with limit:

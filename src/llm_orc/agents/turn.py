@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,10 +19,13 @@ from llm_orc.providers.base import Message, ReplyObserver
 from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.people.question import Answer, Question
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
+    from llm_orc.net.patience import Patience
     from llm_orc.providers.limits.plans import UsedUp
 
 
@@ -180,6 +183,38 @@ class ChildRunner(Protocol):
         ...
 
 
+class TimeLimits:
+    """The time limit of an agent in its turn, if it has one, and those of the agents around it.
+
+    They count what the agents do, and stand still while something within waits for a plan or a person.
+    """
+
+    __slots__ = ("around", "own")
+
+    def __init__(self, around: TimeLimits | None = None) -> None:
+        self.around = around
+        self.own: Patience | None = None
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Inside it, none of these limits counts."""
+        held = list(self._all())
+        for limit in held:
+            limit.hold()
+        try:
+            yield
+        finally:
+            for limit in held:
+                limit.let_go()
+
+    def _all(self) -> Iterator[Patience]:
+        limits: TimeLimits | None = self
+        while limits is not None:
+            if limits.own is not None:
+                yield limits.own
+            limits = limits.around
+
+
 @dataclass(frozen=True, slots=True)
 class AgentTurn:
     """One execution of one agent, at `path`: the engine's whole request to the outside world.
@@ -196,7 +231,8 @@ class AgentTurn:
     conversation: str | None = None
     model: int = 0  # which of the models that the work needs is asked
     children: ChildRunner | None = None  # None: nothing runs within this agent
-    idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have the agent's slot
+    idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have its slot
+    limits: TimeLimits | None = None  # its time limit, and those of agents around it
     texts: Mapping[str, str] = field(default_factory=dict)  # those of its work that have references, filled in
     without: tuple[AgentPath, ...] = ()  # agents that it needed, and whose answers are late for it
     shared: int = 0  # characters that its prompt begins with as others do that are asked now

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.attachments.attached import files_for
@@ -14,7 +16,7 @@ from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.render import fill_in_plainly
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.agents.turn import AgentTurn
+from llm_orc.agents.turn import AgentTurn, ChildRunner, TimeLimits
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.inputs import filled_in, prompt_for
@@ -25,6 +27,8 @@ from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from llm_orc.agents.output import AgentOutput
 
 
@@ -82,13 +86,15 @@ class AgentRun:
         prompt = prompt_for(spec, texts, self.scope) if is_asked else ""
         files = files_for(spec, self.scope) if is_asked else ()
         saved_as = self._saved_as()
+        limits = TimeLimits(shared.limits)
         turn = AgentTurn(
             path,
             spec,
             prompt,
             self._observer(),
-            children=shared.child_runs(self.plans or {}, shared) if self.plans or spec.repeats else None,
-            idle=shared.slots.lent,
+            children=self._children(limits),
+            idle=partial(self._idle, limits),
+            limits=limits,
             texts=texts,
             without=self.without,
             shared=len(self.beginning) if prompt.startswith(self.beginning) else 0,
@@ -115,6 +121,17 @@ class AgentRun:
             return None
         shared, path = self.shared, self.path
         return RecordedActions(path, shared.sink, shared.clock, shared.before.actions.get(path, ()))
+
+    def _children(self, limits: TimeLimits) -> ChildRunner | None:
+        if not self.plans and not self.spec.repeats:
+            return None
+        return self.shared.child_runs(self.plans or {}, replace(self.shared, limits=limits))
+
+    @asynccontextmanager
+    async def _idle(self, limits: TimeLimits) -> AsyncIterator[None]:
+        with limits.standing_still():
+            async with self.shared.slots.lent():
+                yield
 
     def _saved_as(self) -> str:
         """Return the file that its answer is written to; empty: none. Raises `SaveFailed` if none can be."""

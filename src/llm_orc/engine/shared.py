@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.files.access import NO_FILES, FileAccess
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.turn import CallAgent, ChildRunner
+from llm_orc.agents.turn import CallAgent, ChildRunner, TimeLimits
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.before import Before
 from llm_orc.engine.events import EventSink
@@ -57,3 +57,4 @@ class Shared:
     is_rehearsal: bool = False
     saver: SaveAnswer | None = None  # None: nothing is written
     files: FileAccess = NO_FILES
+    limits: TimeLimits | None = None  # those of the agents around

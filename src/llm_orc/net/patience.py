@@ -22,7 +22,7 @@ class Patience:
     It counts from `start`, and again from each `hear`; without a `hear` it limits the whole block. None: no limit.
     """
 
-    __slots__ = ("_handle", "_has_limit", "_heard_at", "_is_asked", "_limit_s", "_loop", "_timeout")
+    __slots__ = ("_handle", "_has_limit", "_heard_at", "_held", "_is_asked", "_limit_s", "_loop", "_timeout")
 
     def __init__(self, limit_s: float | None) -> None:
         self._limit_s = limit_s or 0.0
@@ -32,6 +32,7 @@ class Patience:
         self._handle: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self._is_asked = False
+        self._held: list[float] = []  # since when, by all that hold it
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
@@ -40,6 +41,7 @@ class Patience:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._has_limit = False
         if self._handle is not None:
             self._handle.cancel()
         await self._timeout.__aexit__(kind, error, trace)
@@ -53,6 +55,20 @@ class Patience:
         """Something arrived."""
         self._heard_at = self._loop.time()
         self._is_asked = False
+
+    def hold(self) -> None:
+        """Let it stand still until `let_go` has been called as often."""
+        self._held.append(self._loop.time())
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def let_go(self) -> None:
+        """Let it count on, unless others still hold it."""
+        since = self._held.pop()
+        if not self._held and self._has_limit:
+            self._heard_at += self._loop.time() - since
+            self._look()
 
     @property
     def is_over(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
@@ -112,12 +112,12 @@ class RowCalls:
                 outcome = await worker.queued.call(self._workflow, turn, provider)
         except AgentWaits as e:
             worker.plan_waits.set_aside(self._workflow, e.until)
-            await worker.work.until_cancelled(self._workflow)
+            await self._until_set_aside(turn)
         self._on_queues.discard(turn.path)
         return outcome
 
     async def _called(self, turn: AgentTurn, watch: StepObserver) -> str:
-        worker = self._worker
+        worker, is_aside = self._worker, False
         with worker.work.in_flight.call(self._workflow):
             try:
                 if not worker.work.is_held_back(self._batch_id):
@@ -130,9 +130,17 @@ class RowCalls:
                 worker.work.give_up(self._batch_id, store_error(worker.store_url, e))
             except MustWaitForPlan as e:
                 worker.plan_waits.set_aside(self._workflow, e.used_up.until, e.used_up)
+                is_aside = True
             except Evicted:
                 pass  # `evict` soon cancels everything here
+        if is_aside:
+            await self._until_set_aside(turn)
         return await worker.work.until_cancelled(self._workflow)
+
+    async def _until_set_aside(self, turn: AgentTurn) -> NoReturn:
+        """Wait for the row to be put back on its queue; no time limit counts while other agents finish."""
+        async with turn.idle():
+            await self._worker.work.until_cancelled(self._workflow)
 
     async def _give_up(self, error: LlmOrcError) -> None:
         self._worker.work.give_up(self._batch_id, error)
