@@ -77,7 +77,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
         "agent": FRAME_FIELDS,
         **{"model" if kind is MODEL else f"{key} agent": kind.fields for key, kind in KINDS.items()},
         **{key: row.fields for kind in KINDS.values() for key, row in kind.fields.items() if row.fields},
-        **{name: section.fields for name, section in SECTIONS.items()},
+        **{name: section.fields for name, section in SECTIONS.items() if section.fields},
         "providers.interactive_only": INTERACTIVE_FIELDS,
         "providers.oauth": OAUTH_FIELDS,
         "providers.oauth.notice": NOTICE_FIELDS,

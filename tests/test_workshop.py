@@ -133,6 +133,7 @@ HEAVY_TO_LOAD = {
     "keyring": "back ends of keychains",
     "llm_orc.agents.script.document": "typed JSON",
     "llm_orc.agents.script.run": "the event loop and its processes",
+    "llm_orc.app.tools.sources": "files, pages, programs and servers as tools",
     "llm_orc.auth.oauth.token_endpoint": "exchanges of tokens",
     "llm_orc.auth.tokens.command_keeper": "what runs token commands",
     "llm_orc.providers.dialects": "the types of wire protocols",

@@ -21,6 +21,8 @@ from llm_orc.settings.model import (
     ProviderSettings,
     RunSettings,
     Settings,
+    ToolSettings,
+    WebSettings,
 )
 from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.rows.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
@@ -41,6 +43,8 @@ _RECORDS: dict[str, type[DataclassInstance]] = {
     "model_profiles": ModelProfile,
     "providers": ProviderSettings,
     "mcp_servers": McpServerSettings,
+    "tools": ToolSettings,
+    "web": WebSettings,
     "runs": RunSettings,
     "batch": BatchSettings,
     "network": NetworkSettings,
@@ -57,6 +61,8 @@ def test_every_section_has_its_table() -> None:
         "keys of providers.calls",
         "keys of providers.interactive_only",
         "keys of mcp_servers",
+        "keys of tools",
+        "keys of web",
         "keys of runs",
         "keys of batch",
         "keys of notifications",
@@ -113,6 +119,7 @@ def test_the_defaults_of_the_rows_are_those_of_the_records() -> None:
         "runs": settings.runs,
         "batch": settings.batch,
         "network": settings.network,
+        "web": settings.web,
         "notifications": settings.notifications,
     }
 

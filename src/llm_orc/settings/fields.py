@@ -16,6 +16,7 @@ from llm_orc.settings.model import BillingName, RunSettings, TokenAsName
 from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.rows.mcp_fields import MCP_FIELDS
 from llm_orc.settings.rows.oauth_fields import OAUTH_FIELDS
+from llm_orc.settings.rows.tool_fields import PERMISSION, TOOL_FIELDS, WEB_FIELDS
 from llm_orc.settings.types.values import (
     base_url,
     command_line,
@@ -334,16 +335,23 @@ _NOTIFICATION_FIELDS: Fields = {
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping at the top of `config.yaml`; `is_named`: it holds one mapping of these keys for each name."""
+    """A mapping at the top of `config.yaml`; `is_named`: it holds one mapping of these keys for each name.
+
+    `of_each`: its keys are free, and this is the row of each.
+    """
 
     fields: Fields
     is_named: bool = False
+    of_each: Field | None = None
 
 
 SECTIONS: dict[str, Section] = {
     "model_profiles": Section(_PROFILE_FIELDS, is_named=True),
     "providers": Section(_PROVIDER_FIELDS, is_named=True),
     "mcp_servers": Section(MCP_FIELDS, is_named=True),
+    "tools": Section(TOOL_FIELDS, is_named=True),
+    "permissions": Section({}, of_each=PERMISSION),
+    "web": Section(WEB_FIELDS),
     "runs": Section(_RUN_FIELDS),
     "batch": Section(_BATCH_FIELDS),
     "network": Section(_NETWORK_FIELDS),
@@ -352,7 +360,7 @@ SECTIONS: dict[str, Section] = {
 
 
 def is_entry(path: SettingPath) -> bool:
-    """True if the path ends at a name: of a profile, a provider or an MCP server."""
+    """True if the path ends at a name: of a profile, a provider, an MCP server or a tool."""
     return len(path) == 2 and path[0] in SECTIONS and SECTIONS[path[0]].is_named
 
 
@@ -365,6 +373,8 @@ def keys_of(path: SettingPath) -> SettingPath:
 def field_at(path: SettingPath) -> Field | None:
     """Return the row of a setting, for a key inside a free mapping that mapping's row; None if there is none."""
     section = SECTIONS.get(path[0])
+    if section is not None and section.of_each is not None:
+        return section.of_each if len(path) == 2 else None
     fields: Mapping[str, Field] = section.fields if section is not None else {}
     found = None
     for key in keys_of(path):

@@ -41,6 +41,8 @@ def right_to(path: SettingPath, own: Mapping[SettingPath, Value]) -> Right:
 def _first_row(path: SettingPath) -> Field | None:
     """Return the row of the setting at or around `path`: its right applies to everything inside."""
     section, keys = SECTIONS.get(path[0]), keys_of(path)
+    if section is not None and section.of_each is not None:
+        return section.of_each
     return section.fields.get(keys[0]) if section is not None and keys else None
 
 

@@ -172,7 +172,10 @@ class _File:
                 for entry, inner in self._mapping((name,), content).items():
                     self._entry((name, entry), (name, entry), inner, section.fields)
             else:
-                self._entry((name,), (name,), content, section.fields)
+                rows = section.fields
+                if section.of_each is not None:
+                    rows = dict.fromkeys(self._mapping((name,), content), section.of_each)
+                self._entry((name,), (name,), content, rows)
 
     def _notice(self, section: str) -> None:
         message = f"`{section[:80]}` is not a setting of this release and is ignored"

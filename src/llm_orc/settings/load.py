@@ -24,10 +24,13 @@ from llm_orc.settings.model import (
     NotificationSettings,
     OAuthNotice,
     OAuthSettings,
+    Permission,
     Project,
     ProviderSettings,
     RunSettings,
     Settings,
+    ToolSettings,
+    WebSettings,
     Withheld,
 )
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
@@ -98,6 +101,13 @@ def load_settings(
         broken_profiles=broken,
         providers=reader.providers(),
         mcp_servers=reader.mcp_servers(),
+        tools=reader.tools(),
+        permissions={
+            path[1]: Permission(value.value, value.origin)
+            for path, value in merged.items()
+            if path[0] == "permissions"
+        },
+        web=reader.record(WebSettings, ("web",)),
         runs=reader.record(RunSettings, ("runs",)),
         batch=reader.record(BatchSettings, ("batch",)),
         network=reader.record(NetworkSettings, ("network",)),
@@ -255,6 +265,12 @@ class _Merged:
         return {
             name: self.record(McpServerSettings, value.path, name=name, origin=value.origin)
             for name, value in self._entries.get("mcp_servers", {}).items()
+        }
+
+    def tools(self) -> dict[str, ToolSettings]:
+        return {
+            name: self.record(ToolSettings, value.path, name=name, origin=value.origin)
+            for name, value in self._entries.get("tools", {}).items()
         }
 
     def _oauth(self, provider: SettingPath) -> OAuthSettings | None:

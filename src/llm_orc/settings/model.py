@@ -187,6 +187,40 @@ class McpServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """`tools.NAME`: a program that agents may call as `run.NAME`. `parameters` is JSON Schema."""
+
+    name: str
+    origin: Origin
+    description: str | None = None
+    parameters: Mapping[str, JsonValue] = field(
+        default_factory=lambda: {"type": "object", "additionalProperties": False}
+    )
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    cwd: Path | None = None
+    timeout_s: float = 60.0
+    is_idempotent: bool = False
+    only_reads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """`web`: what `web.fetch` may fetch. None: any public host, after asking."""
+
+    allowed_hosts: tuple[str, ...] | None = None
+    private_hosts: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One entry of `permissions`: `allow`, `ask`, `deny` or `allow:DIGEST`, and where it was written."""
+
+    verdict: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """`runs`: how runs are recorded and limited."""
 
@@ -245,6 +279,9 @@ class Settings:
     )  # by name; none is in `profiles`
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerSettings] = field(default_factory=dict)
+    tools: Mapping[str, ToolSettings] = field(default_factory=dict)
+    permissions: Mapping[str, Permission] = field(default_factory=dict)  # by the name or pattern of tools
+    web: WebSettings = field(default_factory=WebSettings)
     runs: RunSettings = field(default_factory=RunSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)

@@ -72,6 +72,8 @@ def config_schema() -> JsonSchema:
     properties: dict[str, JsonValue] = {}
     for name, section in SECTIONS.items():
         content = _or_nothing(_mapping(section.fields))
+        if section.of_each is not None:
+            content = {"type": ["object", "null"], "additionalProperties": section.of_each.type.schema}
         properties[name] = (
             {"type": ["object", "null"], "additionalProperties": content} if section.is_named else content
         )

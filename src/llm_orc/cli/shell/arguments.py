@@ -215,6 +215,7 @@ class SettingName(_Name):
             ("model_profiles", settings.profiles),
             ("providers", settings.providers),
             ("mcp_servers", settings.mcp_servers),
+            ("tools", settings.tools),
         ):
             for name in names:
                 for key, row in SECTIONS[section].fields.items():

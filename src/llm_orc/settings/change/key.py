@@ -32,6 +32,8 @@ def parse_key(key: str, named: Iterable[str] = ()) -> SettingPath:
     section, _, rest = _with_section(key).partition(".")
     words = rest.split(".") if rest else []
     if section in SECTIONS and words and all(words):
+        if SECTIONS[section].of_each is not None:
+            return section, ".".join(words)
         if not SECTIONS[section].is_named:
             _refuse_secret(key, words[-1], None)
             return _known((section, *words), key, named)

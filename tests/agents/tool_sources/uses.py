@@ -13,7 +13,7 @@ from llm_orc.schemas.validate import checker_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.agents.tools.source import Source
+    from llm_orc.agents.tool_sources.source import Source
     from llm_orc.agents.tools.tool import Tool, ToolResult
     from llm_orc.jsontypes import JsonValue
 

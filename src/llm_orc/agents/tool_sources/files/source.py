@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.arguments import integer, text, truth
-from llm_orc.agents.tools.files.read import MOST_LINES, read_lines
-from llm_orc.agents.tools.files.search import MOST_MATCHES, Query, search
-from llm_orc.agents.tools.files.secrets import is_secret
-from llm_orc.agents.tools.files.walk import Walk
+from llm_orc.agents.tool_sources.arguments import integer, text, truth
+from llm_orc.agents.tool_sources.files.read import MOST_LINES, read_lines
+from llm_orc.agents.tool_sources.files.search import MOST_MATCHES, Query, search
+from llm_orc.agents.tool_sources.files.secrets import is_secret
+from llm_orc.agents.tool_sources.files.walk import Walk
 from llm_orc.agents.tools.tool import Tool, ToolFailed, ToolResult
 from llm_orc.errors import StorageError
 from llm_orc.storage.below.names import parts_of
@@ -36,7 +36,7 @@ _GLOB: JsonValue = {
 
 
 class FilesSource:
-    """Implements `agents.tools.source.Source` for files below `root`; nothing in the folders `closed` is shown."""
+    """A `Source` of files below `root`; nothing in the folders `closed` is shown."""
 
     def __init__(self, root: Path, closed: Iterable[Path] = ()) -> None:
         self._folder = Folder(root, closed)

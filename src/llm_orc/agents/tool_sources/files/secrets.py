@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.files.glob import name_matches
+from llm_orc.agents.tool_sources.glob import name_matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.agents.tools.files.source import FilesSource
+from llm_orc.agents.tool_sources.files.source import FilesSource
 from llm_orc.errors import StorageError
 from llm_orc.storage.below.names import parts_of
-from tests.agents.tools.uses import called
+from tests.agents.tool_sources.uses import called
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.files.read import refuse_binary, text_lines
-from llm_orc.agents.tools.files.secrets import is_secret
-from llm_orc.agents.tools.files.walk import Parts, Walk
+from llm_orc.agents.tool_sources.files.read import refuse_binary, text_lines
+from llm_orc.agents.tool_sources.files.secrets import is_secret
+from llm_orc.agents.tool_sources.files.walk import Parts, Walk
 from llm_orc.agents.tools.tool import ToolFailed
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.files.glob import expand, matches
-from llm_orc.agents.tools.files.ignored import Ignored, is_ignored, read_ignored
+from llm_orc.agents.tool_sources.files.ignored import Ignored, is_ignored, read_ignored
+from llm_orc.agents.tool_sources.glob import expand, matches
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

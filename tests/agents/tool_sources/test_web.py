@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from llm_orc.agents.tools.web.hosts import Hosts
-from llm_orc.agents.tools.web.source import WebSource
-from llm_orc.agents.tools.web.text import text_of_html
+from llm_orc.agents.tool_sources.web.hosts import Hosts
+from llm_orc.agents.tool_sources.web.source import WebSource
+from llm_orc.agents.tool_sources.web.text import text_of_html
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.public import is_public
-from tests.agents.tools.uses import called
+from tests.agents.tool_sources.uses import called
 from tests.fakes.loopback import Loopback, answer
 
 HTML = {"content-type": "text/html; charset=utf-8"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.files.glob import matches
+from llm_orc.agents.tool_sources.glob import matches
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

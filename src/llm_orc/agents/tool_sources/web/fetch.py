@@ -9,8 +9,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from llm_orc.agents.tool_sources.web.text import text_of_html
 from llm_orc.agents.tools.tool import ToolFailed
-from llm_orc.agents.tools.web.text import text_of_html
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import DEFAULT_PORTS
@@ -19,7 +19,7 @@ from llm_orc.net.text import one_line
 from llm_orc.net.transport import TransportError
 
 if TYPE_CHECKING:
-    from llm_orc.agents.tools.web.hosts import Hosts
+    from llm_orc.agents.tool_sources.web.hosts import Hosts
     from llm_orc.net.http import Http
     from llm_orc.net.transport import Answer
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from llm_orc.agents.tools.web.tags import Tag, parts_of_html
+from llm_orc.agents.tool_sources.web.tags import Tag, parts_of_html
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

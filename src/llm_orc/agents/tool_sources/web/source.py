@@ -6,15 +6,15 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tools.arguments import integer, text
+from llm_orc.agents.tool_sources.arguments import integer, text
+from llm_orc.agents.tool_sources.web.fetch import Fetcher
 from llm_orc.agents.tools.tool import Tool, ToolFailed, ToolResult
-from llm_orc.agents.tools.web.fetch import Fetcher
 from llm_orc.net.http import Http
 from llm_orc.net.text import one_line
 
 if TYPE_CHECKING:
+    from llm_orc.agents.tool_sources.web.hosts import Hosts
     from llm_orc.agents.tools.tool import ToolUse
-    from llm_orc.agents.tools.web.hosts import Hosts
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.options import NetworkSettings
 
@@ -36,7 +36,7 @@ _SCHEMA: dict[str, JsonValue] = {
 
 
 class WebSource:
-    """Implements `agents.tools.source.Source` for pages at `hosts`. Connections are opened with the first use.
+    """A `Source` of pages at `hosts`. Connections are opened with the first use.
 
     An address may have in it whatever the model has read, so fetching sends: unless somebody has listed the hosts.
     """

@@ -1,0 +1,1 @@
+"""Tools that are programs: they get arguments as JSON on standard input, and write the result."""

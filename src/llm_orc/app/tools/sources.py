@@ -1,0 +1,144 @@
+"""The sources of tools, one row each: everything that differs by the prefix of a tool's name is looked up here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.script.work import ScriptWork
+from llm_orc.agents.tool_sources.files.source import FilesSource
+from llm_orc.agents.tool_sources.mcp.source import McpSource, split_name
+from llm_orc.agents.tool_sources.programs.program import ProgramTool
+from llm_orc.agents.tool_sources.programs.source import ProgramSource
+from llm_orc.agents.tool_sources.web.hosts import Hosts
+from llm_orc.agents.tool_sources.web.source import WebSource
+from llm_orc.app.tools.servers import client_of, find_server
+from llm_orc.dataclass import dataclass
+from llm_orc.errors import NotTrusted, SettingsError
+from llm_orc.storage.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from llm_orc.agents.tool_sources.source import Source
+    from llm_orc.app.wiring import App
+    from llm_orc.net.transport import Transport
+    from llm_orc.settings.model import ToolSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a source may use: the program's parts, and HTTP that is open as long as the source."""
+
+    app: App
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source of tools. `open` makes it for one run; nothing is started before one of its tools is named.
+
+    `check` looks at a name without starting anything. It raises what is wrong with it.
+    """
+
+    prefix: str
+    open: Callable[[Around], Source]
+    check: Callable[[App, str], None]
+
+
+def files_root(app: App) -> Path:
+    """Return the folder that `files.*` show: the project's, or the working directory."""
+    return app.settings.project.root if app.settings.project is not None else app.environment.cwd
+
+
+def closed_folders(app: App) -> Iterable[Path]:
+    """Return the folders that no tool shows: what llm-orc itself stores."""
+    paths = app.paths
+    return (paths.config, paths.state, paths.cache, app.environment.home / ".llm-orc")
+
+
+def _open_files(around: Around) -> Source:
+    return FilesSource(files_root(around.app), closed_folders(around.app))
+
+
+def _open_web(around: Around) -> Source:
+    web = around.app.settings.web
+    return WebSource(around.app.settings.network, Hosts(web.allowed_hosts, web.private_hosts or ()))
+
+
+def _open_programs(around: Around) -> Source:
+    return ProgramSource(lambda name: find_program(around.app, name))
+
+
+def _open_servers(around: Around) -> Source:
+    app = around.app
+    return McpSource(
+        lambda: app.settings.mcp_servers, lambda name: client_of(app, around.transport, find_server(app, name))
+    )
+
+
+def _check_names(*names: str) -> Callable[[App, str], None]:
+    def check(_app: App, name: str) -> None:
+        if name not in names:
+            raise unknown(name, names)
+
+    return check
+
+
+def _check_server(app: App, name: str) -> None:
+    find_server(app, split_name(name, app.settings.mcp_servers)[0])
+
+
+def find_program(app: App, name: str) -> ProgramTool:
+    """Return a program of the settings. Raises `SettingsError`, and `NotTrusted` if only a project has it."""
+    key = name.partition(".")[2]
+    found = app.settings.tools.get(key)
+    if found is None:
+        if any(one.key.startswith(f"tools.{key}.") for one in app.settings.withheld):
+            raise NotTrusted(
+                f"the tool `{name}` is a program of a project that you have not trusted",
+                hint="Read what it starts and allow it: `llm-orc trust`.",
+            )
+        raise unknown(name, [f"run.{one}" for one in app.settings.tools])
+    if not found.command or not found.description:
+        missing = "command" if not found.command else "description"
+        raise SettingsError(f"the tool `{name}` has no `{missing}` ({found.origin})", hint="Give it one.")
+    return _program(name, found)
+
+
+def _program(name: str, found: ToolSettings) -> ProgramTool:
+    return ProgramTool(
+        name,
+        found.description or "",
+        ScriptWork(argv=found.command, env=dict(found.env), cwd=None if found.cwd is None else str(found.cwd)),
+        dict(found.parameters),
+        found.timeout_s,
+        found.is_idempotent,
+        found.only_reads,
+    )
+
+
+SOURCES: dict[str, SourceRow] = {
+    row.prefix: row
+    for row in (
+        SourceRow("files", _open_files, _check_names("files.read", "files.list", "files.search")),
+        SourceRow("web", _open_web, _check_names("web.fetch")),
+        SourceRow("run", _open_programs, lambda app, name: (find_program(app, name), None)[1]),
+        SourceRow("mcp", _open_servers, _check_server),
+    )
+}
+
+
+def source_of(name: str) -> SourceRow:
+    """Return the row of a tool's name. Raises `SettingsError` if there is none."""
+    prefix, dot, rest = name.partition(".")
+    row = SOURCES.get(prefix)
+    if row is None or not dot or not rest:
+        raise unknown(name, ("files.read", "files.list", "files.search", "web.fetch"))
+    return row
+
+
+def unknown(name: str, known: Iterable[str]) -> SettingsError:
+    """Return the error for the name of a tool that there is not."""
+    forms = "Tools are `files.read`, `web.fetch`, `run.NAME` of `tools.NAME`, and `mcp.SERVER.TOOL`."
+    return SettingsError(f"no tool is called `{name[:120]}`", hint=did_you_mean(name, known) or forms)
