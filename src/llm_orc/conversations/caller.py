@@ -48,7 +48,7 @@ class ConversationCaller:
         if (known := await self._speaking.answered(agent)) is not None:
             return known
         role = turn.texts.get("system_prompt", self._remembering.roles[agent])
-        question, history = await self._speaking.ask(Question(agent, turn.prompt, role))
+        question, history = await self._speaking.ask(Question(agent, turn.prompt, role, turn.files))
         observer = _Listening(turn.observer, self._speaking.hears(agent))
         conversation = f"{self._speaking.conversation.number}/{self._speaking.conversation.created_at}/{agent}"
         try:

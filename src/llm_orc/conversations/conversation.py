@@ -9,6 +9,7 @@ from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.providers.base import Role, StopReason, Usage
+from llm_orc.providers.parts import FileRef
 
 # `open`: being answered. `cut`: stopped before its end. `failed`: no answer. `undone`: removed by the user.
 # `aside`: another process had taken over the conversation. Only `done` turns, and answers that were cut after
@@ -50,6 +51,7 @@ class Turn:
     cost_usd: float | None = None
     stop_reason: StopReason | None = None  # why an answer ended; None: not stored
     stop_word: str = ""
+    files: tuple[FileRef, ...] = ()  # those that went with a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Question:
     agent: str
     text: str
     system_prompt: str | None
+    files: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

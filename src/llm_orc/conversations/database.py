@@ -86,6 +86,7 @@ _MIGRATIONS = (
     ) STRICT
     """,
     "ALTER TABLE conversations ADD COLUMN chosen TEXT",
+    "ALTER TABLE turns ADD COLUMN files TEXT",
 )
 
 

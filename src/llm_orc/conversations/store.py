@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _COLUMNS = "number, name, ensemble, source, created_at, changed_at, forked_from"
 _TURN = (
     "t.number, agent, role, t.text, state, at, run_id, p.text, model, provider, method, billing, source, endpoint,"
-    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, files"
 )
 _COPIED = (
     "agent, role, state, text, at, run_id, system_prompt, model, provider, method, billing, source, endpoint,"
-    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id, files"
 )
 
 
@@ -139,6 +139,11 @@ class ConversationStore:
         """Return the number of characters of that history, without a summary."""
         with self.database.change() as connection:
             return within.told_length(connection, conversation.number, agent)
+
+    def files(self) -> set[str]:
+        """Return the contents that turns refer to, by SHA-256."""
+        rows = self.database.read("SELECT DISTINCT files FROM turns WHERE files IS NOT NULL")
+        return {one.sha256 for (stored,) in rows for one in within.stored_files(stored)}
 
     def begin(self, name: str, ensemble: str, source: str | None, now: float) -> Conversation:
         """Return the conversation of that name, a new one if there is none. Raises `InputError`."""
@@ -301,4 +306,5 @@ def _turn(row: tuple[Any, ...]) -> Turn:
         cost_usd=row[18],
         stop_reason=stop_reason,
         stop_word=stop_word,
+        files=within.stored_files(row[20]),
     )

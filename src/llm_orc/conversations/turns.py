@@ -5,8 +5,10 @@ Every function takes a connection within a transaction, which its caller commits
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
+from llm_orc.agents.files.ref import as_json, files_of
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing, Method
 from llm_orc.conversations.claims import is_ours
@@ -14,6 +16,7 @@ from llm_orc.conversations.conversation import CUT_MARK
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationBusy
 from llm_orc.providers.base import Message, Role, StopReason, Usage
+from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,6 +41,7 @@ class NewTurn:
     role: Role
     text: str
     system_prompt: str | None = None
+    files: tuple[FileRef, ...] = ()
 
 
 def answered(connection: sqlite3.Connection, claim: Claim, agent: str) -> AgentOutput | None:
@@ -72,7 +76,7 @@ def ask(
         (claim.conversation, agent, claim.run_id),
     )
     told = history(connection, claim.conversation, agent)
-    turn = NewTurn(claim.conversation, agent, "user", question.text, question.system_prompt)
+    turn = NewTurn(claim.conversation, agent, "user", question.text, question.system_prompt, question.files)
     number = insert(connection, turn, now, state="open", run_id=claim.run_id)
     connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
     return number, told
@@ -141,14 +145,15 @@ def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tu
     ).fetchone()
     after, summary = opened or (0, None)
     rows = connection.execute(
-        "SELECT role, t.text, state = 'cut' OR stop_reason = 'max_tokens', p.text FROM turns t"  # noqa: S608 - as above
+        "SELECT role, t.text, state = 'cut' OR stop_reason = 'max_tokens', p.text, t.files FROM turns t"  # noqa: S608 - as above
         " LEFT JOIN system_prompts p ON system_prompt = p.number"
         f" WHERE conversation = ? AND agent = ? AND t.number > ? AND {_TOLD}"
         " ORDER BY t.number",
         (conversation, agent, after),
     ).fetchall()
     told = [
-        Message(role, f"{text}\n\n{CUT_MARK}" if is_cut else text, prompt) for role, text, is_cut, prompt in rows
+        Message(role, f"{text}\n\n{CUT_MARK}" if is_cut else text, prompt, files=stored_files(files))
+        for role, text, is_cut, prompt, files in rows
     ]
     if summary is not None:
         first = next((m.system_prompt for m in told if m.role == "user"), None)
@@ -184,11 +189,20 @@ def insert(
         connection.execute("INSERT OR IGNORE INTO system_prompts (text) VALUES (?)", (text,))
         (prompt,) = connection.execute("SELECT number FROM system_prompts WHERE text = ?", (text,)).fetchone()
     cursor = connection.execute(
-        "INSERT INTO turns (conversation, agent, role, state, text, at, run_id, system_prompt)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (turn.conversation, turn.agent, turn.role, state, _storable(turn.text), now, run_id, prompt),
+        "INSERT INTO turns (conversation, agent, role, state, text, at, run_id, system_prompt, files)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (turn.conversation, turn.agent, turn.role, state, _storable(turn.text), now, run_id, prompt, _files(turn)),
     )
     return cast("int", cursor.lastrowid)
+
+
+def _files(turn: NewTurn) -> str | None:
+    return json.dumps([as_json(one) for one in turn.files]) if turn.files else None
+
+
+def stored_files(stored: str | None) -> tuple[FileRef, ...]:
+    """Return the files in a row's column."""
+    return () if stored is None else files_of(json.loads(stored)) or ()
 
 
 def _storable(text: str) -> str:

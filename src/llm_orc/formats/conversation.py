@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, count, dollars, moment, tokens
-from llm_orc.formats.json_values import access_value, document, usage_value
+from llm_orc.formats.json_values import access_value, document, file_value, usage_value
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.quoting import one_markdown_line, quoted_markdown, quoted_text
 from llm_orc.providers.base import NO_USAGE
@@ -60,6 +60,7 @@ def turn_value(turn: Turn) -> JsonValue:
         "cost_usd": turn.cost_usd,
         "stop_reason": turn.stop_reason,
         "stop_word": turn.stop_word or None,
+        "files": [file_value(one) for one in turn.files],
     }
 
 
@@ -97,6 +98,8 @@ def _figures(turn: Turn) -> list[str]:
         parts.append(dollars(turn.cost_usd))
     if turn.role == "assistant" and (note := end_note(turn.stop_reason, turn.stop_word)):
         parts.append(note)
+    if turn.files:
+        parts.append(f"with {', '.join(one.name for one in turn.files)}")
     if turn.state in _STATES:
         parts.append(_STATES[turn.state])
     return parts

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError, Problem
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Usage
+    from llm_orc.providers.parts import FileRef
     from llm_orc.runs.results import AgentResult
     from llm_orc.runs.spend import Spend
 
@@ -71,6 +72,10 @@ def approval_value(agent: AgentResult) -> JsonValue:
         at = moment(answered.at)
         answer = {"choice": answered.choice, "text": answered.text, "by": answered.by, "at": at}
     return {"asked_at": moment(asked.at), **asked_value(asked), "answer": answer}
+
+
+def file_value(file: FileRef) -> JsonValue:
+    return {"name": file.name, "type": file.media_type, "size": file.size, "sha256": file.sha256}
 
 
 def usage_value(usage: Usage) -> JsonValue:

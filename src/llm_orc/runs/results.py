@@ -14,6 +14,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked, ErrorInfo, RunStatus
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Usage
+from llm_orc.providers.parts import FileRef
 from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
 from llm_orc.runs.tools.used import ToolUsed
 
@@ -102,6 +103,7 @@ class RunResult:
     answered_by: str = ""  # the agent whose answer is that of the ensemble
     unanswered_on_plan: int = 0
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    files: tuple[FileRef, ...] = ()  # those that came with the task
     fails_because: str = ""  # why a completed run fails by its ensemble's `fails_when`
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
 

@@ -351,6 +351,7 @@ class RunState:
             named_models=self.started.named_models,
             answered_by=self.started.answer or next(reversed(self.started.agents), ""),
             inputs=self.started.inputs,
+            files=self.started.files,
             fails_because=self.finished.fails_because if self.finished else "",
         )
 

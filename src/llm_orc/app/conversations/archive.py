@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from llm_orc.app.files.cleaning import remove_unused_contents
 from llm_orc.conversations.conversation import Turn
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound
@@ -87,6 +88,7 @@ def delete_conversations(app: App, names: Sequence[str]) -> tuple[str, ...]:
     with conversations(app) as store:
         found = {c.number: c for c in (store.find(name) for name in names)}
         store.delete([*found.values()], app.clock.now())
+    remove_unused_contents(app)
     return tuple(c.name for c in found.values())
 
 

@@ -15,6 +15,7 @@ from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.conversations.partner import keep_choices, partner_in
+from llm_orc.app.files.given import NO_FILES_GIVEN, GivenFiles
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.inputs import check_talk
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -67,7 +68,9 @@ class Chat:
         self._app, self._options = app, replace(options, consent=consent)
         self._stack = AsyncExitStack()
         self._runtime: Runtime
+        self._given: GivenFiles = NO_FILES_GIVEN  # with the last turn
         self._has_kept = False  # the conversation has a turn of this chat
+        self._given = NO_FILES_GIVEN  # with the last turn
 
     async def __aenter__(self) -> Self:
         self._runtime = await self._stack.enter_async_context(Runtime(self._app))
@@ -114,12 +117,13 @@ class Chat:
         waiting: Callable[[str], None],
         ask: AskHere | None = None,
         keep: bool = True,
+        given: GivenFiles = NO_FILES_GIVEN,
     ) -> RunResult:
         """Take one turn. A cancellation keeps the question, and the answer as far as it arrived.
 
-        `ask` asks the person what agents ask; None: nobody is there, and an ensemble that asks is refused. `keep`
-        False: nothing of it is stored, and agents receive the history as far as it can be read. Raises
-        `StorageError`, before any call, if the turn is to be stored and can't be.
+        `given` are the files that go with it. `ask` asks the person what agents ask; None: nobody is there, and an
+        ensemble that asks is refused. `keep` False: nothing of it is stored, and agents receive the history as far
+        as it can be read. Raises `StorageError`, before any call, if the turn is to be stored and can't be.
         """
         if keep:
             self._say_what_is_lost(waiting)
@@ -135,7 +139,9 @@ class Chat:
                 self.conversation, when_full=self._options.when_full or self.partner.chosen.when_full, keep=keep
             ),
             is_chat=True,
+            given=given,
         )
+        self._given = given
         listener = RunListener(self._counting(show), waiting=waiting, stream=self._options.stream, ask=ask)
         result = await run_ensemble(self._app, self.ensemble, options, listener, runtime=self._runtime)
         self._has_kept = self._has_kept or keep
@@ -165,7 +171,8 @@ class Chat:
             asked = replace(self._options, when_full=when_full)
             before, self._options = self._options, asked
             try:
-                return await self.say(result.task, show=show, waiting=lambda _sentence: None, ask=ask)
+                nothing: Callable[[str], None] = lambda _sentence: None  # noqa: E731
+                return await self.say(result.task, show=show, waiting=nothing, ask=ask, given=self._given)
             finally:
                 self._options = before
         began, count = self._app.clock.now(), self._counting(show)

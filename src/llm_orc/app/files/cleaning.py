@@ -17,7 +17,7 @@ def remove_unused_contents(app: App, journal: Journal | None = None) -> int:
         return 0
 
     def wanted() -> set[str]:
-        return _of_runs(app, journal)
+        return _of_runs(app, journal) | _of_conversations(app)
 
     return ContentStore(app.paths.files).keep(wanted)
 
@@ -32,3 +32,13 @@ def _of_runs(app: App, journal: Journal | None) -> set[str]:
         return journal.files()
     finally:
         journal.close()
+
+
+def _of_conversations(app: App) -> set[str]:
+    if not app.paths.conversations_database.exists():
+        return set()
+    store = app.open_conversations()
+    try:
+        return store.files()
+    finally:
+        store.close()

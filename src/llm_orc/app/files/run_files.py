@@ -61,6 +61,10 @@ class RunFiles:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def also(self, files: Iterable[FileRef]) -> None:
+        """Let these be read too, which the history of a conversation has."""
+        self._known |= {one.sha256 for one in files}
+
     def named(self, path: str) -> FileRef:
         if path not in self._named:
             raise InternalError(f"the file `{path}` is not among those of the run")

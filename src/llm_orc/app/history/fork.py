@@ -189,6 +189,7 @@ def _beginning(
         answer=plan.answer,
         inputs=recipe.inputs,
         named_models=recipe.named_models,
+        files=recipe.files,
     )
     own = [name for name in names if name in kept]
     within = [path for path in kept if not is_top(path)]

@@ -16,6 +16,7 @@ from llm_orc.conversations.caller import ConversationCaller, HistoryCaller, Reme
 from llm_orc.conversations.lock import ConversationLock
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
+from llm_orc.providers.parts import FileRef
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,10 +82,14 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The opened conversation of a run: `wrap` adds it to a caller; `characters` is the length of each history."""
+    """The opened conversation of a run: `wrap` adds it to a caller.
+
+    `characters` is the length of each history, and `files` are those that its questions came with.
+    """
 
     wrap: Callable[[CallAgent], CallAgent] = lambda call: call
     characters: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, tuple[FileRef, ...]] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -104,7 +109,7 @@ async def conversation_of(
         return
     if recipe.rehearsal or not recipe.keeps_turns:
         histories = await asyncio.to_thread(_histories, app, recipe)
-        yield Told(lambda call: HistoryCaller(call, histories))
+        yield Told(lambda call: HistoryCaller(call, histories), files=_files_of(histories))
         return
     store = await asyncio.to_thread(app.open_conversations)
     try:
@@ -122,7 +127,10 @@ async def conversation_of(
             characters = await asyncio.to_thread(
                 lambda: {agent: store.told_length(conversation, agent) for agent in roles}
             )
-            yield Told(lambda call: ConversationCaller(call, speaking, remembering), characters)
+            files = await asyncio.to_thread(
+                lambda: _files_of({agent: store.history(conversation, agent) for agent in roles})
+            )
+            yield Told(lambda call: ConversationCaller(call, speaking, remembering), characters, files)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -144,6 +152,10 @@ def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:
     return store.begin(
         recipe.conversation or "", recipe.ensemble.name, source.path if source else None, app.clock.now()
     )
+
+
+def _files_of(histories: Mapping[str, tuple[Message, ...]]) -> dict[str, tuple[FileRef, ...]]:
+    return {agent: tuple(file for one in told for file in one.files) for agent, told in histories.items()}
 
 
 def _histories(app: App, recipe: Recipe) -> dict[str, tuple[Message, ...]]:

@@ -101,7 +101,6 @@ async def _execute_recipe(
         files = stack.enter_context(open_files(app, recipe, attempt.contents))
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
-        check_files(recipe, ready)
         refuse_unknown_price(recipe.max_cost_usd, ready)
         ready = replace(ready, notices=(*ready.notices, *unlimited_notices(recipe.max_cost_usd, ready)))
         recipe = replace(
@@ -110,6 +109,9 @@ async def _execute_recipe(
         told = await stack.enter_async_context(
             conversation_of(app, recipe, recipe.choices, run_id, listener.waiting)
         )
+        files.also(one for found in told.files.values() for one in found)
+        check_files(recipe, ready, told.files)
+        await _keep_for_conversation(app, attempt)
         shown = plan_of(app, recipe.ensemble, ready)
         listener.planned(
             replace(
@@ -271,6 +273,18 @@ def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
         journal.go_on(attempt.run_id, encode_recipe(kept))
 
 
+async def _keep_for_conversation(app: App, attempt: Attempt) -> None:
+    """Store the contents that only a conversation refers to."""
+    recipe = attempt.recipe
+    if not attempt.record and recipe.conversation is not None and recipe.keeps_turns and not recipe.rehearsal:
+        await _store_contents(app, attempt)
+
+
+async def _store_contents(app: App, attempt: Attempt) -> None:
+    if attempt.contents:
+        await asyncio.to_thread(ContentStore(app.paths.files).put, attempt.contents)
+
+
 async def _open_record(
     runtime: Runtime, stack: AsyncExitStack, attempt: Attempt, see: Callable[[RunEvent], None]
 ) -> Recorder:
@@ -280,8 +294,7 @@ async def _open_record(
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
     journal = await runtime.journal()
     await asyncio.to_thread(_begin, journal, runtime.app, attempt)
-    if attempt.contents:
-        await asyncio.to_thread(ContentStore(runtime.app.paths.files).put, attempt.contents)
+    await _store_contents(runtime.app, attempt)
     stack.push_async_callback(runtime.clean_up)
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)

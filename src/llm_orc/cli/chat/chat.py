@@ -11,6 +11,7 @@ import click
 from llm_orc.cli.run.task_input import read_task
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.input.standard_input import may_be_piped
 from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
 from llm_orc.cli.shell.output.streams import is_terminal, note
@@ -59,6 +60,7 @@ _PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start th
     is_flag=True,
     help="Let each line that is piped in be a turn of its own.  [default: all of it is one]",
 )
+@attach_option
 @when_full_option
 @click.option(
     "--allow-metered",
@@ -81,6 +83,7 @@ def command(
     conversation: str | None,
     go_on: bool,
     as_lines: bool,
+    attached: tuple[str, ...],
     when_full: WhenFull | None,
     allow_metered: bool,
     max_cost_usd: float | None,
@@ -90,13 +93,15 @@ def command(
 
     Without an argument it is the profile `default`, without a role. Answers go to standard output, everything else
     to standard error. Each turn is stored before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D
-    ends the chat. A role, a model and --when-full stay with their conversation. What is piped in is one turn,
-    whatever it starts with; with --lines, each line is one.
+    ends the chat. Files go with the first turn, and `/attach FILE` adds some to a later one. A role, a model and
+    --when-full stay with their conversation. What is piped in is one turn, whatever it starts with; with --lines,
+    each line is one.
 
     \b
     llm-orc chat
     git log -5 | llm-orc chat -s "Write release notes for users."
     llm-orc chat panel:lawyer --conversation seed-round
+    llm-orc chat --attach contract.pdf
     llm-orc chat --continue
     """
     from llm_orc.app.conversations.chat import ChatOptions
@@ -135,7 +140,8 @@ def command(
         stream=is_terminal(sys.stdout),
         wait_for_plan=wait_for_plan,
     )
-    return talk(app, partner, options, _piped(as_lines=as_lines))
+    _, given = read_given(app, None, {}, attached)
+    return talk(app, partner, options, _piped(as_lines=as_lines), given)
 
 
 def _partner(app: App, earlier: Earlier | None, target: str | None) -> Partner:

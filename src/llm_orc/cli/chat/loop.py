@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.explain import preview_run
 from llm_orc.app.conversations.chat import Chat
+from llm_orc.app.files.given import NO_FILES_GIVEN, GivenFiles
 from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete, run_command
 from llm_orc.cli.chat.view import ChatView
@@ -51,14 +52,21 @@ _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
 )
 
 
-def talk(app: App, partner: Partner, options: ChatOptions, piped: str | None = None) -> int:
+def talk(
+    app: App,
+    partner: Partner,
+    options: ChatOptions,
+    piped: str | None = None,
+    given: GivenFiles = NO_FILES_GIVEN,
+) -> int:
     """Chat to the end and return the exit code. Consent to calls that may cost is asked for before a turn.
 
-    `piped` is the only turn; None: turns come from a person or, line by line, from standard input.
+    `given` are the files of the first turn. `piped` is the only turn; None: turns come from a person or, line by
+    line, from standard input.
     """
     while True:
         try:
-            return asyncio.run(_ChatLoop(app, piped).run(partner, options))
+            return asyncio.run(_ChatLoop(app, piped, given).run(partner, options))
         except MeteredNotAllowed as refusal:
             consent, costly = options.consent, partial(_costly, app, partner)
             agreed = None if consent.includes(refusal) else ask_to_pay(app, refusal, costly, consent)
@@ -74,8 +82,8 @@ def _costly(app: App, partner: Partner) -> Costly:
 
 
 class _ChatLoop:
-    def __init__(self, app: App, piped: str | None) -> None:
-        self._app, self._piped = app, piped
+    def __init__(self, app: App, piped: str | None, given: GivenFiles) -> None:
+        self._app, self._piped, self._given = app, piped, given
         self._answering: asyncio.Task[Any] | None = None
         self._view: ChatView
         self._lines: Lines | None = None
@@ -97,7 +105,9 @@ class _ChatLoop:
                 await self._introduce(chat)
                 self._lines = self._open_lines()
                 try:
-                    await self._converse(Room(self._app, chat, self._lines.choose), self._lines)
+                    room = Room(self._app, chat, self._lines.choose, attached=[*self._given.files])
+                    room.contents.update(self._given.contents)
+                    await self._converse(room, self._lines)
                 finally:
                     is_kept = bool(chat.turns(1)[0])
                 self._say_goodbye(chat, is_person=self._lines.is_person)
@@ -146,20 +156,20 @@ class _ChatLoop:
                 return
             text = said
         room.say(text)
-        await self._say(room, lines, text)
+        await self._say(room, lines, text, room.take_attached())
 
-    async def _say(self, room: Room, lines: Lines, text: str) -> None:
+    async def _say(self, room: Room, lines: Lines, text: str, given: GivenFiles) -> None:
         chat = room.chat
         view = ChatView(len(chat.ensemble.agents), self._data)
         try:
-            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view))
+            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view), given=given)
             result = await self._interruptible(saying, view)
         except StorageError as e:
             if not lines.is_person:
                 raise
             write_error(e)
             note("The model is asked all the same, but this turn is not stored: later turns won't include it.")
-            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view), keep=False)
+            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view), keep=False, given=given)
             result = await self._interruptible(saying, view)
         if result is None:
             if not lines.is_person:

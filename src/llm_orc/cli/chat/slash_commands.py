@@ -11,6 +11,8 @@ import click
 
 from llm_orc.agents.kinds import needs_of
 from llm_orc.app.conversations.chat import Chat, new_name
+from llm_orc.app.files.given import GivenFiles
+from llm_orc.app.files.read import FileReader
 from llm_orc.app.wiring import App
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.output.streams import note
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.conversations.partner import Partner
     from llm_orc.conversations.conversation import Turn
+    from llm_orc.providers.parts import FileRef
 
 _OWN = "-"  # instead of a role or model: the one of the agent itself
 _LONGEST_SHOWN = 60  # characters of a turn in a note
@@ -37,8 +40,9 @@ _LONGEST_SHOWN = 60  # characters of a turn in a note
 class Room:
     """What the commands work on.
 
-    `said` contains what was said in this chat and not undone, in order; `taken_back` is what `/undo` removed last,
-    until something else is said. `choose` shows options and returns the index of the one chosen.
+    `attached` are the files that go with the next turn, and `contents` those that were read for it. `said` has
+    what was said in this chat and not undone, in order; `taken_back` is what `/undo` removed last, until something
+    else is said. `choose` shows options and returns the index of the one chosen.
     """
 
     app: App
@@ -46,10 +50,25 @@ class Room:
     choose: Callable[[list[str]], Awaitable[int]]
     said: list[str] = field(default_factory=list)
     taken_back: str | None = None
+    attached: list[FileRef] = field(default_factory=list)
+    contents: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def last(self) -> str:
         return self.taken_back or (self.said[-1] if self.said else "")
+
+    def attach(self, path: str) -> FileRef:
+        """Read a file that goes with the next turn. Raises `InputError`."""
+        reader = FileReader(self.app)
+        self.attached.append(reader.read(path, "`/attach`"))
+        self.contents |= reader.contents
+        return self.attached[-1]
+
+    def take_attached(self) -> GivenFiles:
+        """Return the files of the next turn; those after it have none."""
+        given = GivenFiles(tuple(self.attached), self.contents)
+        self.attached, self.contents = [], {}
+        return given
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -88,6 +107,17 @@ def complete(app: App, before: str) -> Iterator[tuple[str, str]]:
         )
     elif before.startswith("/"):
         yield from ((f"/{name}", c.summary) for name, c in COMMANDS.items() if f"/{name}".startswith(before))
+
+
+async def _attach(room: Room, rest: str) -> None:
+    if rest == _OWN:
+        room.attached.clear()
+    elif rest:
+        room.attach(rest.strip("\"'"))
+    if room.attached:
+        note(f"With your next turn: {', '.join(one.name for one in room.attached)}")
+    else:
+        note("No file goes with your next turn. `/attach FILE` adds one.")
 
 
 async def _help(_room: Room, _rest: str) -> None:
@@ -134,6 +164,7 @@ async def _undo(room: Room, _rest: str) -> None:
     if not taken:
         note("There is nothing to undo.")
         return
+    room.attached[:0] = _files_of_last(taken)  # /retry and /edit ask with them
     asked = room.said.pop() if room.said else _asked_in(room, taken)
     room.taken_back = asked or None
     note(f"Undone: {_shortened(asked or taken[0].text)}")
@@ -141,13 +172,22 @@ async def _undo(room: Room, _rest: str) -> None:
 
 async def _retry(room: Room, _rest: str) -> str | None:
     """Ask again what was just undone, without undoing the turn before it."""
-    said = room.last or _asked_in(room, room.chat.turns()[0])
+    turns = room.chat.turns()[0]
+    said = room.last or _asked_in(room, turns)
     if not said:
         raise InputError("there is no turn yet that could be retried")
     if room.taken_back is None:
+        room.attached[:0] = _files_of_last(turns)
         room.chat.undo()
         del room.said[-1:]
     return said
+
+
+def _files_of_last(turns: Sequence[Turn]) -> list[FileRef]:
+    """Return the files that went with the last question, each once."""
+    run = turns[-1].run_id if turns else ""
+    found = dict.fromkeys(one for turn in turns if turn.run_id == run for one in turn.files)
+    return list(found)
 
 
 def _asked_in(room: Room, turns: Sequence[Turn]) -> str:
@@ -238,6 +278,7 @@ COMMANDS: dict[str, Command] = {
     "model": Command(
         "/model [NAME]", "Show who answers and who pays, or use another model; `-` goes back.", _model
     ),
+    "attach": Command("/attach [FILE]", "Send a file along with the next turn; `-` none after all.", _attach),
     "undo": Command("/undo", "Undo the last turn.", _undo),
     "retry": Command("/retry", "Ask the last turn again, replacing its answer.", _retry),
     "edit": Command("/edit", "Write the next turn in your editor, starting from the last one.", _edit),
