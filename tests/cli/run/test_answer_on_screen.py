@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llm_orc.cli.run.answer_output import is_data
 from tests.cli.conftest import Shell
 from tests.cli.screen import Screen
 from tests.cli.screens import assert_screen
@@ -121,6 +122,29 @@ def test_an_earlier_answer_is_rendered_through_a_pager(bare: Shell) -> None:
     assert paged == "page: The market is large.\n"
     assert plain == without == "The market is large.\n"
     assert piped == "The market is *large*.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "from_where"),
+    [
+        *((' {"a": 1}', 2), ('[{"a": 1}]', 2), ('[\n  "a"]', 5), ("[[1, 2]]", 3), ("[1, 2]", 3), ("[true, 1]", 6)),
+        *(("[]", 2), ("[-1.5e3,1]", 8), ("[null,1]", 6)),
+    ],
+)
+def test_json_is_told_from_its_beginning(text: str, from_where: int) -> None:
+    decided = [is_data(text[:end]) for end in range(1, len(text) + 1)]
+
+    assert decided == [None] * (from_where - 1) + [True] * (len(text) - from_where + 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["Words", "[a link](x)", "[1] Smith", "[1]: x", "[the](x)", "[false friends](x)", "[^1]", "- x"]
+)
+def test_markdown_is_told_from_json(text: str) -> None:
+    decided = [is_data(text[:end]) for end in range(1, len(text) + 1)]
+
+    assert True not in decided
+    assert decided[-1] is False
 
 
 @pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["live", "quiet"])

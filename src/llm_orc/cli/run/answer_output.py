@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -61,6 +62,19 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
 
     sheet = Sheet(terminal_size(sys.stdout)[0], has_colour(sys.stdout))
     return rendered(agent.response or "", sheet)
+
+
+_SCALAR = r"(?:-?\d[\d.eE+-]*|true|false|null)"
+_DATA = re.compile(rf'\s*(?:\{{|\[\s*(?:[{{"\]]|\[\s*[\[{{"\d-]|{_SCALAR}\s*[,\n]))')
+_WORDS = r"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?"
+_UNDECIDED = re.compile(rf"\s*(?:\[\s*(?:\[\s*|(?:-?[\d.eE+-]*|{_WORDS})[ \t]*)?)?")
+
+
+def is_data(beginning: str) -> bool | None:
+    """Return whether an answer that begins so is JSON, and not Markdown; None: it may be both."""
+    if _DATA.match(beginning):
+        return True
+    return None if _UNDECIDED.fullmatch(beginning) else False
 
 
 def indented(text: str, data: JsonValue) -> str | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.run.answer_output import indented
+from llm_orc.cli.run.answer_output import indented, is_data
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.progress import RunProgress
 from llm_orc.cli.shell.markdown.answer import ArrivingAnswer
@@ -65,6 +65,7 @@ class LiveView:
         self._progress = RunProgress()
         self._answer = ArrivingAnswer()
         self._is_data = False  # what arrives is JSON
+        self._held = ""  # the beginning of what arrives, while it may be that or Markdown
         self._left: set[str] = set()  # agents that have their line for good, or their answer
         self._has_left_lines = False
         self._above = ""  # to be written for good
@@ -135,10 +136,16 @@ class LiveView:
             self._tick()
 
     def _arrives(self, text: str) -> None:
-        is_first = not self._answer.is_begun
-        self._is_data = self._is_data or (is_first and text.lstrip().startswith("{"))
         if self._is_data:  # shown as a whole
             return
+        is_first = not self._answer.is_begun
+        if is_first:
+            self._held += text
+            decided = is_data(self._held)
+            self._is_data = decided is True
+            if decided is not False:
+                return
+            text, self._held = self._held, ""
         self._answer.feed(text)
         if is_first:
             self._begin_answer()
@@ -158,7 +165,7 @@ class LiveView:
         self._paint()
 
     def _starts_again(self, event: RunEvent) -> None:
-        self._is_data = False
+        self._is_data, self._held = False, ""
         if self._answer.is_begun:
             self._drop()
             said = f"{plain_words(event)}\n{_STARTS_AGAIN}"
