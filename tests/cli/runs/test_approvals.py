@@ -158,6 +158,36 @@ def test_each_of_several_is_answered_by_its_path(ship: Shell) -> None:
     assert (third.returncode, third.stdout) == (0, "published low On bees\n"), third.stderr
 
 
+EACH = """\
+name: each
+task: none
+agents:
+  - {name: first, approval: {message: "First?"}}
+  - {name: part, fan_out: {over: [x, y]}, depends_on: [first], approval: {message: "${item}?"}}
+"""
+
+
+def test_what_an_earlier_attempt_has_told_is_not_told_again(ship: Shell) -> None:
+    ship.own_ensemble("each", EACH)
+    begun = ship.run("invoke", "each")
+    gone_on = ship.run("runs", "approve")
+
+    assert "2 waiting" in begun.stderr  # the one that asks, and the one after it
+    assert "2 waiting" in gone_on.stderr  # the items, without the agent whose items they are
+    told = [line for line in gone_on.stderr.splitlines() if line.startswith(("first:", "part"))]
+    assert told == [
+        "first: approve",  # the command's own
+        "first: started",
+        told[2],
+        "part: started",
+        "part[0]: started",
+        "part[0]: asks a person: x?",
+        "part[1]: started",
+        "part[1]: asks a person: y?",
+    ]
+    assert told[2].startswith("first: finished")
+
+
 def test_the_only_run_that_waits_needs_no_name(ship: Shell) -> None:
     nothing = ship.run("runs", "approve")
     parked(ship)

@@ -135,8 +135,10 @@ async def _execute_recipe(
         if earlier is not None and earlier.next_seq == 0:
             sink.carry_over(earlier.events)
         elif earlier is not None:
+            learned = Reader(listener.earlier or reader.show)
             for event in earlier.events:
-                see(event)
+                state.apply(event)
+                learned.show(event)
         desk = Desk(
             app,
             run_id,

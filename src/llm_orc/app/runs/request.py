@@ -31,4 +31,5 @@ class RunListener:
     planned: Callable[[AccessPlan], None] = lambda _plan: None  # called before anything is spent
     waiting: Callable[[str], None] = lambda _sentence: None  # told what is waited for before the run starts
     stream: bool = False
+    earlier: Callable[[RunEvent], None] | None = None  # gets those of earlier attempts; None: `show` does
     ask: AskHere | None = None  # asks the person who is here what agents ask; None: nobody is

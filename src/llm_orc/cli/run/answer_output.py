@@ -8,7 +8,7 @@ import sys
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.path import is_top
+from llm_orc.agents.path import above, is_top
 from llm_orc.cli.shell.output.region import terminal_size
 from llm_orc.cli.shell.output.streams import Styled, has_colour, is_terminal, moves_cursor, note
 from llm_orc.cli.shell.usage import UsageMistake
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llm_orc.cli.shell.output.destination import AnswerOnly
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.results import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, AgentStatus, RunResult
 
 _NAMED = 5  # agents that one line names
 
@@ -152,12 +152,15 @@ def _others(agent: AgentResult, result: RunResult) -> list[AgentResult]:
 
 
 def _ended(result: RunResult) -> str:
-    failed = sum(agent.status == "failed" for agent in result.agents)
-    skipped = sum(agent.status == "skipped" for agent in result.agents)
-    waiting = sum(agent.status == "waiting" for agent in result.agents)
-    counted = ((failed, "failed"), (skipped, "skipped"), (waiting, "waiting"))
-    parts = [f"{number:,} {words}" for number, words in counted if number]
+    counted = ((status, _number(result, status)) for status in ("failed", "skipped", "waiting"))
+    parts = [f"{number:,} {status}" for status, number in counted if number]
     return ", ".join(parts) or result.status
+
+
+def _number(result: RunResult, status: AgentStatus) -> int:
+    """Return how many agents have ended so, without those that only what runs within them has brought to it."""
+    found = {agent.name for agent in result.agents if agent.status == status}
+    return len(found - {around for name in found for around in above(name)})
 
 
 def _show_command(result: RunResult, agent: AgentResult) -> str:

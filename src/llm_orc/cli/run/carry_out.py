@@ -98,7 +98,7 @@ class _Run:
         self._state = RunState()
         self._writes_events = isinstance(output.form, EventFormat)
         self._view: View = choose_view(output)
-        self._viewed = Reader(self._view.show)
+        self._viewed, self._learned = Reader(self._view.show), Reader(self._view.learn)
         self._task: asyncio.Task[RunResult] | None = None
         self._stopped_with: int | None = None
         self._events: BackgroundWriter | None = None  # of `jsonl`
@@ -145,7 +145,12 @@ class _Run:
         try:
             wants_text = self._view.wants_text or self._writes_events
             listener = RunListener(
-                self._show, self._planned, self._view.tell, stream=wants_text, ask=asker(self._view.aside)
+                self._show,
+                self._planned,
+                self._view.tell,
+                stream=wants_text,
+                earlier=self._learn,
+                ask=asker(self._view.aside),
             )
             result = await self._request.start(self._consent, listener)
             if self._events is not None:
@@ -171,10 +176,18 @@ class _Run:
             for line in access_lines(plan):
                 note(line)
 
+    def _learn(self, event: RunEvent) -> None:
+        self._state.apply(event)
+        self._learned.show(event)
+        self._write_event(event)
+
     def _show(self, event: RunEvent) -> None:
         if not isinstance(event, AgentDelta):  # the result needs no provisional text, which may be long
             self._state.apply(event)
         self._viewed.show(event)
+        self._write_event(event)
+
+    def _write_event(self, event: RunEvent) -> None:
         form = self._output.form
         if isinstance(form, EventFormat) and self._events is not None:
             self._events.write(form.event(event) + "\n")

@@ -99,6 +99,9 @@ class LiveView:
             case _:
                 pass
 
+    def learn(self, event: RunEvent) -> None:
+        self.show(event)
+
     def tell(self, sentence: str) -> None:
         self._above += f"{printable(sentence)}\n"
         self._paint()

@@ -90,6 +90,11 @@ class PlainView:
             if around is not None and (words := around.one_ended(failed=isinstance(event, AgentFailed))):
                 self.tell(words)
 
+    def learn(self, event: RunEvent) -> None:
+        """What was told before is not told again."""
+        if not isinstance(event, AgentDelta):
+            self._tools.apply(event)
+
     def _begin(self, event: RunStarted) -> None:
         agents = len(event.agents)
         self._all = _Tenths(count(agents, "agent"), agents) if agents > EACH_UP_TO else None

@@ -31,6 +31,10 @@ class View(Protocol):
 
     def show(self, event: RunEvent) -> None: ...
 
+    def learn(self, event: RunEvent) -> None:
+        """Take in what an earlier attempt at the run has shown; called before all others."""
+        ...
+
     def tell(self, sentence: str) -> None:
         """Write a message that is not part of the run."""
         ...
@@ -49,6 +53,9 @@ class NoView:
     answered_by: str | None = None
 
     def show(self, event: RunEvent) -> None:
+        return
+
+    def learn(self, event: RunEvent) -> None:
         return
 
     def tell(self, sentence: str) -> None:
@@ -106,6 +113,10 @@ class _Both:
     def show(self, event: RunEvent) -> None:
         self._answer.show(event)
         self._lines.show(event)
+
+    def learn(self, event: RunEvent) -> None:
+        self._answer.learn(event)
+        self._lines.learn(event)
 
     def tell(self, sentence: str) -> None:
         self._lines.tell(sentence)
