@@ -189,3 +189,23 @@ def test_whatever_a_provider_says_becomes_a_typed_error(
     assert isinstance(error, LlmOrcError)
     wait = getattr(error, "retry_after_s", None)
     assert wait is None or 0 <= wait < 1e10
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "hint"),
+    [
+        (400, "registry.ollama.ai/library/x does not support tools", "can call tools"),
+        (404, "No endpoints found that support tool use.", "can call tools"),
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser', "can call tools"),
+        (400, "Function calling is not enabled for models/gemma", "can call tools"),
+        (404, "No endpoints found that support image input", "takes images"),
+        (400, "Unsupported content: PDF input", "takes images"),
+    ],
+)
+def test_a_model_that_can_not_do_something_is_no_model_that_does_not_exist(
+    status: int, said: str, hint: str
+) -> None:
+    error = from_status(status, ProviderWords(said), Target("p", "m"), {})
+
+    assert type(error) is RequestRejected
+    assert hint in (error.hint or "")

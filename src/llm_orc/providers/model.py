@@ -197,7 +197,8 @@ class HttpModel(ModelInterface):
             raise
         finally:
             if used is None and limiter.counts_tokens and _may_be_billed(failure):
-                used = most_input_tokens(request, len(wire.body)) + most_output_tokens(request, self.name)
+                size = len(wire.body)
+                used = most_input_tokens(request, size, self.name) + most_output_tokens(request, self.name)
             attempts.ended(is_free=await limiter.end(call, failure, used if limiter.counts_tokens else None))
         return reply
 

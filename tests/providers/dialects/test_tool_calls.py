@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.errors import ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.errors import LlmOrcError, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.net.bodies.sse import SseParser
 from llm_orc.net.http import Http
+from llm_orc.net.text import is_blank
 from llm_orc.providers.base import Message, ModelRequest, Reply, Target
 from llm_orc.providers.dialects.calls import with_ids
 from llm_orc.providers.parts import OwnBlocks, ToolAnswer, ToolCall, ToolOffer
 from tests.examples import many
 from tests.fakes.loopback import Loopback, answer, stream
 from tests.providers.conftest import Naps, Watcher
-from tests.providers.dialects.test_whatever_comes import SUITES
+from tests.providers.dialects.test_whatever_comes import SUITES, places, with_change
 from tests.providers.dialects.tool_calls import DIALECTS, TARGET, Called, read, read_stream, streamed, whole
 
 every_dialect = pytest.mark.parametrize("dialect", list(DIALECTS))
@@ -354,3 +357,41 @@ def test_blocks_that_do_not_fit_the_calls_are_not_sent() -> None:
     (block,) = sent("anthropic", request)["messages"][1]["content"]
 
     assert (block["id"], block["input"]) == ("call_1", {"city": "Paris"})
+
+
+@every_dialect
+def test_whatever_a_turn_with_calls_holds_it_can_be_answered_or_is_a_typed_error(dialect: str) -> None:
+    body = whole(dialect, "I look.", [PARIS, NOTHING])
+    events = [json.loads(e) for e in SseParser().feed(streamed(dialect, "I look.", [PARIS, NOTHING])) if b"{" in e]
+
+    def ends(ask: Callable[[], Reply]) -> None:
+        try:
+            reply = with_ids(ask(), ModelRequest(()))
+        except LlmOrcError as e:
+            assert e.message.isprintable()  # noqa: PT017 - either end is right
+            return
+        assert reply.calls or not is_blank(reply.text)
+        results = tuple(ToolAnswer(call.id, call.name, "seen") for call in reply.calls)
+        for other in DIALECTS:
+            sent(other, loop(reply, *results))
+
+    @settings(max_examples=many(60), deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        changed = body
+        for _ in range(data.draw(st.integers(1, 2))):
+            changed = with_change(changed, data.draw(st.sampled_from(places(changed))), data.draw(ODD))
+        ends(lambda: read(dialect, changed))
+        at = data.draw(st.integers(0, len(events) - 1))
+        one = with_change(events[at], data.draw(st.sampled_from(places(events[at]))), data.draw(ODD))
+        lines = [f"data: {json.dumps(e)}\n\n".encode() for e in (*events[:at], one, *events[at + 1 :])]
+        ends(lambda: read_stream(dialect, b"".join(lines)))
+
+    check()
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just("\ud83d"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)

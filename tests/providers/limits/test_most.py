@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llm_orc.providers.base import Message, ModelRequest, Usage
+from llm_orc.providers.base import Message, ModelRequest, Target, Usage
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.pdf_pages import most_pages
+from llm_orc.providers.parts import Attachment, ToolOffer
 from llm_orc.providers.prices import listed_usd
 
 MODELS = (
@@ -85,3 +90,38 @@ def test_no_believable_counts_end_a_run(
     cost_usd = listed_usd(*model, Usage(given_, answer, read, written))
 
     assert cost_usd is None or cost_usd >= 0
+
+
+def pdf(pages: int, *, packed: bool) -> bytes:
+    """A file with so many pages, as programs write them: in the open, or in a packed stream of objects."""
+    objects = b"<< /Type /Pages /Count 9 >> " + b"<< /Type /Page /Parent 2 0 R >> " * pages
+    if not packed:
+        return b"%PDF-1.4\n" + objects
+    stream = zlib.compress(objects)
+    return b"%PDF-1.7\n5 0 obj << /Type /ObjStm /Filter /FlateDecode >>\nstream\r\n" + stream + b"\nendstream"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pages_are_counted_wherever_they_stand(*, packed: bool) -> None:
+    assert most_pages(pdf(3, packed=packed)) == 3
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7 encrypted", b"/ObjStm stream\nnot packed", b""])
+def test_a_file_that_shows_no_pages_may_have_many(data: bytes) -> None:
+    assert most_pages(data) == 1_000
+
+
+def test_files_count_by_what_they_show_and_not_by_their_bytes() -> None:
+    image = Attachment("a.png", "image/png", bytes(3_000_000))
+    document = Attachment("b.pdf", "application/pdf", pdf(2, packed=True))
+    request = ModelRequest((Message("user", "Look.", attachments=(image, document)),))
+    size = len(OpenAIChat().encode(request, Target("p", "m"), stream=False).body)
+
+    assert 30_000 <= most_input_tokens(request, size, "m") < 32_000
+    assert most_input_tokens(request, size, "gpt-4o-mini") >= 3 * 60_000
+
+
+def test_tools_cost_more_than_their_definitions() -> None:
+    request = ModelRequest((Message("user", "Look."),), tools=(ToolOffer("a", "b", {}),))
+
+    assert most_input_tokens(request, 100) >= 1_100

@@ -92,7 +92,8 @@ def most_cost_usd(candidate: Candidate, request: ModelRequest, size: int) -> flo
 
     No cache hits are assumed; writing to a cache costs more with some providers.
     """
-    given, answer = most_input_tokens(request, size), most_output_tokens(request, candidate.model.name)
+    name = candidate.model.name
+    given, answer = most_input_tokens(request, size, name), most_output_tokens(request, name)
     usages = (Usage(given, answer), Usage(given, answer, cache_write_tokens=given))
     costs = [candidate.cost_usd(candidate.model.name, usage) for usage in usages]
     return max((cost for cost in costs if cost is not None), default=0.0)

@@ -25,11 +25,17 @@ _SIGNATURES = (_SIGNATURE, "skip_thought_signature_validator")
 def tools_in(body: JsonObject) -> tuple[ToolOffer, ...]:
     """Return the client's tools."""
     found = [
-        offer(declaration, "parametersJsonSchema")
+        _offer(declaration)
         for tool in objects(body.get("tools"))
-        for declaration in objects(tool.get("functionDeclarations"))
+        for declaration in objects(tool.get("functionDeclarations") or tool.get("function_declarations"))
     ]
     return offers_are_unique(found)
+
+
+def _offer(declaration: JsonObject) -> ToolOffer:
+    """Read JSON Schema under both spellings; a schema in Google's own, older form is not looked at."""
+    schema = declaration.get("parametersJsonSchema") or declaration.get("parameters_json_schema")
+    return offer({**declaration, "schema": schema or {"type": "object"}}, "schema")
 
 
 def messages_in(contents: JsonValue, model: str) -> tuple[Message, ...]:

@@ -56,6 +56,14 @@ _TOO_LARGE_WORDS = (
     "exceeds the available context size",  # llama-server
     "input length and `max_tokens` exceed context limit",
 )
+_NOT_ABLE = (
+    "not support",
+    "unsupported",
+    "endpoints found that support",  # OpenRouter, with status 404
+    "not enabled",  # Gemini
+    "requires --enable-auto-tool-choice",  # vLLM
+    "missing data required for image input",  # Ollama
+)
 _NO_MODEL_CODES = frozenset({"model_not_found"})
 _NO_MODEL_WORDS = ("not a valid model", "model not found")
 _NO_MONEY_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error"})
@@ -111,6 +119,17 @@ def _is_about_access(status: int, words: ProviderWords) -> bool:
     return status in {401, 403} or (status == 400 and is_bad_key)
 
 
+def _missing_ability(said: str) -> tuple[str, str] | None:
+    """Return what a model can't do and what to do about it, if its provider says that; `said` is in lower case."""
+    if not any(words in said for words in _NOT_ABLE):
+        return None
+    if "tool" in said or "function call" in said:
+        return "does not take tools", "Remove `tools` from the agent, or use a model that can call tools."
+    if any(word in said for word in ("image", "vision", "pdf", "multimodal")):
+        return "does not take these files", "Use a model that takes images and documents."
+    return None
+
+
 def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderError:
     lower = words.message.lower()
     names = {words.code, words.kind}
@@ -124,6 +143,8 @@ def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderErro
     elif status == 413 or names & _TOO_LARGE_CODES or any(w in lower for w in _TOO_LARGE_WORDS):
         kind, happened = PromptTooLarge, "can't accept such a long prompt"
         hint = "Shorten the input, or use a model with a larger context."
+    elif (ability := _missing_ability(lower)) is not None:
+        happened, hint = ability
     elif status == 404 or names & _NO_MODEL_CODES or any(w in lower for w in _NO_MODEL_WORDS):
         kind, happened = ModelNotFound, "does not know this model"
         hint = (

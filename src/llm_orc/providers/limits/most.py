@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.providers.dialects.anthropic import default_max_tokens
+from llm_orc.providers.limits.pdf_pages import most_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,15 +18,26 @@ _THOUGHTS = frozenset({"budget_tokens", "thinking_budget", "thinkingBudget", "re
 _COPIES = frozenset({"n", "best_of", "best_of_n", "candidateCount", "candidate_count"})
 _FRAME = 64  # tokens that a provider adds to a prompt, and for the role of each message
 _ROLE = 16
+_TOOLS_FRAME = 1_000  # what Anthropic adds to a prompt with tools, whatever these are
+_MOST_OF_IMAGE = 10_000  # tokens of an image in its finest resolution, or of a page with its text
+_MOST_OF_MINI = 60_000  # OpenAI counts some 30 times as many for `gpt-4o-mini`, at a lower price
 
 
-def most_input_tokens(request: ModelRequest, size: int) -> int:
+def most_input_tokens(request: ModelRequest, size: int, model: str = "") -> int:
     """Return an upper bound of the tokens of a prompt that is sent as `size` bytes.
 
     The tokenizers of these providers work on the bytes of UTF-8, and no token has less than one; each message
-    adds a few for its role. Real prompts have about a quarter of that.
+    adds a few for its role. Real prompts have about a quarter of that. Images and pages are counted by what they
+    show, whatever their bytes.
     """
-    return size + _ROLE * len(request.messages) + _FRAME
+    parts = sum(1 + len(message.calls) + len(message.results) for message in request.messages)
+    tokens = size + _ROLE * parts + _FRAME + (_TOOLS_FRAME if request.tools else 0)
+    for file in (file for message in request.messages for file in message.attachments):
+        if file.kind in {"image", "pdf"}:
+            shown = 1 if file.kind == "image" else most_pages(file.data)
+            per_image = _MOST_OF_MINI if "4o-mini" in model else _MOST_OF_IMAGE
+            tokens += shown * per_image - 4 * (len(file.data) // 3)
+    return tokens
 
 
 def most_output_tokens(request: ModelRequest, model: str) -> int:

@@ -33,11 +33,11 @@ def contents_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     """Return the turns. The id of a call goes back only if Google gave one."""
     refuse_files(request, "gemini", target)
     contents: list[JsonValue] = []
-    named: set[JsonValue] = set()
+    named: list[JsonValue] = []
     for turn in fitted(request.messages, "gemini", target):
         if turn.calls:
             parts = _own(turn) or _rebuilt(turn, target.model)
-            named = {call.get("id") for call in map(_call_in, parts) if call is not None}
+            named = [call.get("id") for call in map(_call_in, parts) if call is not None]
         else:
             parts = [_result(result, named) for result in turn.results]
             parts += parts_of(turn.attachments, _text, _file)
@@ -75,7 +75,7 @@ def _call_in(part: JsonValue) -> dict[str, JsonValue] | None:
     return call if isinstance(call, dict) else None
 
 
-def _result(result: ToolAnswer, named: set[JsonValue]) -> JsonValue:
+def _result(result: ToolAnswer, named: list[JsonValue]) -> JsonValue:
     said: JsonValue = {"error" if result.is_error else "output": result.text}
     response: dict[str, JsonValue] = {"name": result.name, "response": said}
     return {"functionResponse": {"id": result.id, **response} if result.id in named else response}
