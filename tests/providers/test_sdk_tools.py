@@ -101,7 +101,7 @@ async def with_gemini(url: str, streams: bool) -> list[tuple[str, str, dict[str,
     models = client.aio.models
     try:
         if streams:
-            parts = []
+            parts: list[Any] = []
             chunks = await models.generate_content_stream(model="m-0", contents=contents, config=config)
             async for chunk in chunks:
                 parts += (chunk.candidates[0].content.parts or []) if chunk.candidates else []  # type: ignore[union-attr]
