@@ -39,7 +39,12 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, 20)
         gc.enable()
+        for (
+            name
+        ) in _foreign_variables():  # once, so that hardly any is left to be taken away and put back at each test
+            del os.environ[name]
 
 
 _KEPT = {
@@ -53,14 +58,18 @@ _KEPT = {
     "COVERAGE_PROCESS_CONFIG",
     "COVERAGE_PROCESS_START",
     "COVERAGE_FILE",
+    "POSTGRES_BIN",
 }
+
+
+def _foreign_variables() -> list[str]:
+    return [name for name in os.environ if name not in _KEPT and not name.startswith("PYTEST")]
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name not in _KEPT and not name.startswith("PYTEST"):
-            monkeypatch.delenv(name)
+    for name in _foreign_variables():
+        monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

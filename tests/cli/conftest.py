@@ -76,7 +76,8 @@ class Shell:
     home: Path
     cwd: Path
     environ: dict[str, str] = field(default_factory=dict)
-    program: tuple[str, ...] = (PROGRAM,)
+    module: str | None = None
+    """What is run in the place of `llm-orc`, as `python -m module`."""
 
     def __post_init__(self) -> None:
         self.environ |= os.environ | {
@@ -87,6 +88,14 @@ class Shell:
         }
         self.environ.pop("CI", None)  # as at a person's: where it is set, an empty pipe is no input
 
+    def _program(self) -> list[str]:
+        if self.module is None:
+            return [PROGRAM]
+        return [
+            sys.executable,
+            str(Path(__file__).parents[2].joinpath(*self.module.split(".")).with_suffix(".py")),
+        ]
+
     @property
     def config(self) -> Path:
         return self.home / ".config" / "llm-orc" / "config.yaml"
@@ -96,13 +105,15 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; without `stdin` it is /dev/null. No file can grow above `most_bytes`, as on a full disk."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        if most_bytes is None and self.program == (PROGRAM,) and can_fork():
-            forked = run_forked(arguments, stdin=given, cwd=self.cwd, environ=self.environ, timeout_s=LIMIT_S)
+        if most_bytes is None and can_fork():
+            forked = run_forked(
+                arguments, stdin=given, cwd=self.cwd, environ=self.environ, timeout_s=LIMIT_S, module=self.module
+            )
             return subprocess.CompletedProcess(
                 forked.args, forked.returncode, forked.stdout.decode(), forked.stderr.decode()
             )
         done = subprocess.run(
-            [*self.program, *arguments],
+            [*self._program(), *arguments],
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,

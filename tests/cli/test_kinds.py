@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -33,8 +31,7 @@ def kinds(shell: Shell) -> Shell:
     """The program with the kind `count_of`, and ensembles that use it, with a model and without."""
     for name, text in (("mixed", MIXED), ("plain", PLAIN)):
         shell.own_ensemble(name, text)
-    driver = Path(__file__).with_name("with_extra_kinds.py")
-    return replace(shell, program=(sys.executable, str(driver)))
+    return replace(shell, module="tests.cli.with_extra_kinds")
 
 
 def test_check_and_explain_say_what_needs_a_model_and_what_does_not(kinds: Shell) -> None:

@@ -188,7 +188,7 @@ class World:
         raise AssertionError("it waits for ever")
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200, few=15), deadline=None)
 @given(agents(3, timed=False), st.integers(0, 2), st.integers(1, 3), st.lists(st.integers(1, 9), max_size=3))
 def test_slots_stops_and_people_who_answer_later_change_no_outcome(
     specs: tuple[AgentSpec, ...], failing: int, most: int, stops: list[int]
@@ -201,7 +201,7 @@ def test_slots_stops_and_people_who_answer_later_change_no_outcome(
     assert other == one
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200, few=15), deadline=None)
 @given(agents(2, timed=True), st.integers(1, 3), st.lists(st.integers(1, 9), max_size=3))
 def test_whoever_has_started_is_asked_the_same_again(
     specs: tuple[AgentSpec, ...], most: int, stops: list[int]

@@ -87,8 +87,9 @@ def run_forked(
     cwd: Path,
     environ: Mapping[str, str],
     timeout_s: float,
+    module: str | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `llm-orc` to its end, as `subprocess.run` does; without `stdin` it is /dev/null."""
+    """Run `llm-orc`, or `python -m module`, to its end, as `subprocess.run` does; without `stdin` it is /dev/null."""
     with ThreadPoolExecutor(3) as pool:
         with contextlib.ExitStack() as theirs:
             if stdin is None:
@@ -104,7 +105,7 @@ def run_forked(
                 readers.append(pool.submit(_read, from_program))
             for descriptor in descriptors:
                 theirs.callback(os.close, descriptor)
-            process = Forked(arguments, descriptors, cwd=cwd, environ=environ)
+            process = Forked(arguments, descriptors, cwd=cwd, environ=environ, module=module)
         try:
             code = process.wait(timeout_s)
         except TimeoutError:

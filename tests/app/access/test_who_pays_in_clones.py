@@ -155,18 +155,9 @@ STORIES = given(users=_USERS, clones=_CLONES, agents=st.tuples(_AGENTS, _AGENTS)
 Said = dict[str, object]
 
 
-@STORIES
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@pytest.mark.slow
-def test_no_word_of_a_clone_makes_anybody_pay(
-    users: Said, clones: Said, agents: tuple[Said, Said], *, has_server: bool
-) -> None:
-    check_clone(users, clones, agents, has_server=has_server)
-
-
 @pytest.mark.slow
 @STORIES
-@settings(max_examples=many(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=many(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_word_of_any_of_many_clones_makes_anybody_pay(
     users: Said, clones: Said, agents: tuple[Said, Said], *, has_server: bool
 ) -> None:

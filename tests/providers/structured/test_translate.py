@@ -15,7 +15,7 @@ from llm_orc.providers.structured.translate import WRAPPED, translated
 from llm_orc.schemas.example import NoExample, example_of
 from llm_orc.schemas.validate import checker_for
 from llm_orc.schemas.walk import all_parts
-from tests.examples import many
+from tests.examples import is_thorough, many
 from tests.schemas.any_schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -84,16 +84,18 @@ def _parts(sent: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def taken_by_anthropic(sent: dict[str, Any]) -> None:
     """Their own translation leaves it as it is: nothing had to be moved into a description."""
-    from anthropic import transform_schema
+    if is_thorough():
+        from anthropic import transform_schema
 
-    assert transform_schema(copy.deepcopy(sent)) == sent
+        assert transform_schema(copy.deepcopy(sent)) == sent
 
 
 def taken_by_openai(sent: dict[str, Any]) -> None:
-    from openai.lib._pydantic import _ensure_strict_json_schema
+    if is_thorough():
+        from openai.lib._pydantic import _ensure_strict_json_schema
 
-    strict = _ensure_strict_json_schema(copy.deepcopy(sent), path=(), root=copy.deepcopy(sent))
-    assert strict == sent
+        strict = _ensure_strict_json_schema(copy.deepcopy(sent), path=(), root=copy.deepcopy(sent))
+        assert strict == sent
     assert sent["type"] == "object"
     assert "anyOf" not in sent
     for part in _parts(sent):
@@ -105,13 +107,14 @@ def taken_by_openai(sent: dict[str, Any]) -> None:
 
 
 def taken_by_gemini(sent: dict[str, Any]) -> None:
-    from google.genai.types import JSONSchema
-
     for part in _parts(sent):
         assert _GEMINI.issuperset(part)
         if "$ref" in part:
             assert all(key.startswith("$") for key in part)
-    JSONSchema.model_validate(sent)
+    if is_thorough():
+        from google.genai.types import JSONSchema
+
+        JSONSchema.model_validate(sent)
 
 
 TAKEN = {
