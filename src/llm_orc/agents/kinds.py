@@ -88,6 +88,11 @@ def agents_that_ask(graph: AgentGraph) -> frozenset[str]:
     return frozenset(top_of(path) for path, spec in all_agents(graph) if needs_of(spec.work).people)
 
 
+def has_tools(graph: AgentGraph) -> bool:
+    """Return whether an agent of the graph, or within it, has tools."""
+    return any(needs_of(spec.work).tools for _, spec in all_agents(graph))
+
+
 def agents_in_file(
     agents: Iterable[AgentSpec], path: tuple[str | int, ...] = ("agents",)
 ) -> Iterator[tuple[tuple[str | int, ...], AgentSpec]]:

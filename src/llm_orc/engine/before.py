@@ -21,7 +21,7 @@ from llm_orc.engine.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
     from llm_orc.engine.events import RecordedEvent
 
@@ -39,6 +39,19 @@ class Before:
     actions: Mapping[str, Sequence[ToolAction]] = field(default_factory=dict)
 
 
+def actions_of(events: Iterable[RecordedEvent]) -> list[ToolAction]:
+    """Return what the events say of tools."""
+    return [action for event in events if (action := _action_of(event)) is not None]
+
+
+def _action_of(event: RecordedEvent) -> ToolAction | None:
+    match event:
+        case ToolsAsked(turn=action) | ToolStarted(tool=action) | ToolFinished(tool=action):
+            return action
+        case _:
+            return None
+
+
 class OpenActions:
     """What agents have done with their tools, until they have answered. Folds the events of all attempts."""
 
@@ -46,13 +59,10 @@ class OpenActions:
         self.by_agent: dict[str, list[ToolAction]] = {}
 
     def apply(self, event: RecordedEvent) -> None:
-        match event:
-            case ToolsAsked(turn=action) | ToolStarted(tool=action) | ToolFinished(tool=action):
-                self.by_agent.setdefault(event.agent, []).append(action)
-            case AgentFinished():
-                self.by_agent.pop(event.agent, None)
-            case _:
-                pass
+        if isinstance(event, ToolsAsked | ToolStarted | ToolFinished):
+            self.by_agent.setdefault(event.agent, []).extend(actions_of((event,)))
+        elif isinstance(event, AgentFinished):
+            self.by_agent.pop(event.agent, None)
 
 
 class LateAnswers:

@@ -337,6 +337,7 @@ RecordedEvent = (
     | RunStopped
 )
 RunEvent = RecordedEvent | AgentDelta
+ToolEvent = ToolsAsked | ToolStarted | ToolFinished
 
 
 class EventSink(Protocol):

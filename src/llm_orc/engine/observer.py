@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.tool_log.actions import ToolAction
     from llm_orc.auth.access import Access
-    from llm_orc.engine.events import EventSink
+    from llm_orc.engine.events import EventSink, ToolEvent
     from llm_orc.engine.shared import Clock
     from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
@@ -62,7 +62,7 @@ def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWait
     )
 
 
-def tool_event(action: ToolAction, agent: AgentPath, at: float) -> ToolsAsked | ToolStarted | ToolFinished:
+def tool_event(action: ToolAction, agent: AgentPath, at: float) -> ToolEvent:
     """Return the event that says what an agent does with its tools."""
     if isinstance(action, ToolBegun):
         return ToolStarted(at, agent, action)

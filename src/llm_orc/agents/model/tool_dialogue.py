@@ -89,7 +89,8 @@ async def tool_dialogue(context: AgentContext, work: ModelWork) -> AsyncIterator
     async with AsyncExitStack() as stack:
         if limit_s is not None:
             hint = "Raise `timeout_seconds` of the agent."
-            await stack.enter_async_context(within_time_limit(turn.path, limit_s, hint))
+            limit = within_time_limit(turn.path, limit_s, hint, limits=turn.limits)
+            await stack.enter_async_context(limit)
         offered = await context.tools.offered(turn.path, work.tools)
         toolbox = Toolbox(turn, offered, kept, tools=context.tools, spill=context.spill)
         yield ToolDialogue(context, work, toolbox, kept)

@@ -38,10 +38,14 @@ class ToolTurn:
 
 @dataclass(frozen=True, slots=True)
 class ToolBegun:
-    """A call of a tool is about to be made: from here on it may have an effect."""
+    """A call of a tool is about to be made: from here on it may have an effect.
+
+    `may_repeat`: a second call would change nothing more.
+    """
 
     number: int
     name: str
+    may_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

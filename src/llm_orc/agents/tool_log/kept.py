@@ -44,8 +44,8 @@ class KeptActions:
     def ended(self, number: int) -> ToolEnded | None:
         return self._ended.get(number)
 
-    async def begin(self, number: int, name: str) -> None:
-        await self._log.keep(ToolBegun(number, name))
+    async def begin(self, begun: ToolBegun) -> None:
+        await self._log.keep(begun)
 
     async def end(self, ended: ToolEnded) -> None:
         await self._log.keep(ended)

@@ -7,7 +7,7 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.tool_log.actions import ToolEnded
+from llm_orc.agents.tool_log.actions import ToolBegun, ToolEnded
 from llm_orc.agents.tools.names import sendable_names
 from llm_orc.agents.tools.results import told_of
 from llm_orc.agents.tools.tool import ToolResult, ToolUse
@@ -94,7 +94,7 @@ class Toolbox:
         if self._tools is not None and (why := await self._tools.refusal(use, tool, call.arguments) or ""):
             return _refused(number, name, why)
         if not has_begun:
-            await self._kept.begin(number, name)
+            await self._kept.begin(ToolBegun(number, name, tool.is_idempotent))
         return await self._called(use, tool, call.arguments)
 
     async def _called(self, use: ToolUse, tool: Tool, arguments: dict[str, JsonValue]) -> ToolEnded:

@@ -84,13 +84,16 @@ class InFlight:
             if around is not None:
                 self._calls[task] = around
 
-    def mark_sent(self) -> None:
-        """The call of the current task goes out to its provider."""
-        self._calls[_current_task()].is_sent = True
+    def mark_sent(self, task: asyncio.Task[object] | None = None) -> None:
+        """The call of the task goes out to its provider, or does something else that must not be lost.
 
-    def mark_waiting(self) -> None:
-        """The call of the current task waits for its turn, or for its next attempt: no answer is on its way."""
-        self._calls[_current_task()].is_sent = False
+        `task` None: the current one.
+        """
+        self._calls[task or _current_task()].is_sent = True
+
+    def mark_waiting(self, task: asyncio.Task[object] | None = None) -> None:
+        """The call of the task waits for its turn, or for its next attempt: no answer is on its way."""
+        self._calls[task or _current_task()].is_sent = False
 
     def is_settled(self, batch_id: str = "") -> bool:
         """Return whether every workflow, of one batch or of all, can be cancelled without losing an answer."""

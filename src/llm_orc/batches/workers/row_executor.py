@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of
+from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of, has_tools, needs_of
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
@@ -58,6 +58,8 @@ def limited_provider(recipe: Recipe, limited: Collection[str], turn: AgentTurn) 
     """Return the provider whose limit over all workers the call of this agent waits for; None: there is none."""
     if turn.agent.repeats or children_of(turn.agent):
         return None  # what runs within it is queued, each item and each sample by itself
+    if needs_of(turn.agent.work).tools:
+        return None  # it is called many times: each call waits at the gate
     choices = recipe.choices.get(model_key(turn.path))
     return choices[0].provider if choices and choices[0].provider in limited else None
 
@@ -163,7 +165,7 @@ class RowExecutor(Stoppable):
         state, asking = row.run_state, agents_that_ask(recipe.ensemble)
         enqueue = partial(enqueue_row, self._store.client)
         before, starts_early = state.before, any(spec.may_start_early for spec in plan.order)
-        if plan.children or asking or starts_early:
+        if plan.children or asking or starts_early or has_tools(recipe.ensemble):
             calls.parts = parts = await self._parts.open_row(name)
             before = replace(before, without={**before.without, **parts.starts})
             calls.desk = RowDesk(self._store.engine, parts.of, state.questions, self._clock, enqueue)

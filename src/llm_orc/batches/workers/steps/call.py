@@ -16,7 +16,7 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepOutcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
-from llm_orc.batches.workers.steps.sinks import OutcomeSink, StepActions, StepObserver
+from llm_orc.batches.workers.steps.sinks import OutcomeSink, StepObserver
 from llm_orc.engine.agent_run import is_cancelled
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.surprises import as_error
@@ -24,6 +24,7 @@ from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.tool_log.actions import ActionLog
     from llm_orc.agents.turn import CallAgent
     from llm_orc.batches.workers.steps.desk import RowDesk
 
@@ -46,19 +47,20 @@ async def call_agent(
     call_part: CallPart | None = None,
     *,
     desk: RowDesk | None = None,
+    actions: ActionLog | None = None,
 ) -> str:
     """Call the agent and return the outcome as text: its answer, or its failure.
 
-    Agents that run within it are called by `call_part`, and people are asked at the `desk`. Raises failures that
-    are `is_fatal`, those of the store, of the plan, and of the worker, which are not the agent's, and
-    `WaitsForPerson`.
+    Agents that run within it are called by `call_part`, people are asked at the `desk`, and `actions` keeps what
+    it does with tools. Raises failures that are `is_fatal`, those of the store, of the plan, and of the worker,
+    which are not the agent's, and `WaitsForPerson`.
     """
     children = turn.children
     if isinstance(children, ChildRuns) and call_part is not None:
         children = children.into(watch, into_parts(call_part, watch), passes=Exception)
     ask = None if desk is None else partial(desk.ask, watch)
     try:
-        at_work = replace(turn, observer=watch, children=children, ask_person=ask, actions=StepActions(watch))
+        at_work = replace(turn, observer=watch, children=children, ask_person=ask, actions=actions)
         output = await call(at_work)
     except LlmOrcError as e:
         if is_fatal(e):

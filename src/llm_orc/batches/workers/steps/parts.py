@@ -41,6 +41,17 @@ class RowParts:
         """Return the outcome that an earlier execution of the row has stored."""
         return self._stored.get(path)
 
+    def series(self, path: str) -> list[StepOutcome]:
+        """Return what has been stored at the path with `store_in_series`, in order."""
+        found: list[StepOutcome] = []
+        while (part := self._stored.get(_in_series(path, len(found)))) is not None:
+            found.append(part)
+        return found
+
+    async def store_in_series(self, path: str, number: int, outcome: str) -> None:
+        """Store one of several things of an agent that has not ended: see `store`."""
+        await self.store(_in_series(path, number), outcome)
+
     async def store(self, path: str, outcome: str) -> None:
         """Return when the outcome is durable.
 
@@ -57,6 +68,10 @@ class RowParts:
     async def _store(self, path: str, text: str) -> None:
         if not await self._writer.store(NewPart(self.of, path, text)):
             raise engine_errors.DBOSWorkflowConflictIDError(self.of.workflow)
+
+
+def _in_series(path: str, number: int) -> str:
+    return f"{path}/[{number}]"  # no agent has this path
 
 
 class PartWriter:

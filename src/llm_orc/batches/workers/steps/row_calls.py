@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
+from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.batches.database import store_error
@@ -15,6 +16,7 @@ from llm_orc.batches.store_url import StoreUrl
 from llm_orc.batches.workers.agents import AgentWaits, QueuedAgents
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.batches.workers.plan_waits import PlanWaits
+from llm_orc.batches.workers.steps.actions import RowActions
 from llm_orc.batches.workers.steps.call import call_agent
 from llm_orc.batches.workers.steps.sinks import StepObserver
 from llm_orc.batches.workers.stoppable import Stoppable
@@ -57,7 +59,7 @@ class RowCalls:
         self._workflow, self._call, self._worker, self._queue_of = workflow, call, worker, queue_of
         self._batch_id = workflow.partition(":")[0]
         self._on_queues: set[str] = set()
-        self.parts: RowParts | None = None  # None: nothing runs within its agents, and they ask nobody
+        self.parts: RowParts | None = None  # None: nothing is to be kept before its agents end
         self.desk: RowDesk | None = None  # None: they ask nobody
 
     async def call(self, turn: AgentTurn) -> str:
@@ -122,7 +124,13 @@ class RowCalls:
             try:
                 if not worker.work.is_held_back(self._batch_id):
                     return await call_agent(
-                        self._call, turn, watch, _stops_the_worker, self.call_part, desk=self.desk
+                        self._call,
+                        turn,
+                        watch,
+                        _stops_the_worker,
+                        self.call_part,
+                        desk=self.desk,
+                        actions=self._actions(turn, watch),
                     )
             except LlmOrcError as e:
                 worker.work.give_up(self._batch_id, e)
@@ -141,6 +149,11 @@ class RowCalls:
         """Wait for the row to be put back on its queue; no time limit counts while other agents finish."""
         async with turn.idle():
             await self._worker.work.until_cancelled(self._workflow)
+
+    def _actions(self, turn: AgentTurn, watch: StepObserver) -> RowActions | None:
+        if self.parts is None or not needs_of(turn.agent.work).tools or turn.agent.repeats:
+            return None
+        return RowActions(self.parts, turn, watch, self._worker.work, self._batch_id)
 
     async def _give_up(self, error: LlmOrcError) -> None:
         self._worker.work.give_up(self._batch_id, error)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.tool_log.actions import ToolAction
     from llm_orc.auth.access import Access
-    from llm_orc.engine.events import RecordedEvent
+    from llm_orc.engine.events import RecordedEvent, ToolEvent
     from llm_orc.engine.shared import Clock
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.limits.plans import UsedUp
@@ -94,18 +94,6 @@ class RowSink(OutcomeSink):
         self.record.append(b'["%s",%s]' % (kind.encode(), body))
 
 
-class StepActions:
-    """An `ActionLog`: what an agent does with its tools is among the events of its outcome."""
-
-    earlier: Sequence[ToolAction] = ()
-
-    def __init__(self, watch: StepObserver) -> None:
-        self._watch = watch
-
-    async def keep(self, action: ToolAction) -> None:
-        self._watch.acted(action)
-
-
 class StepObserver(OutcomeSink):
     """Observes an agent, and gathers its events and those of agents within it for its outcome."""
 
@@ -164,8 +152,11 @@ class StepObserver(OutcomeSink):
     def wait_over(self) -> None:
         self.keep(PlanWaitEnded(self._clock.now(), self._agent))
 
-    def acted(self, action: ToolAction) -> None:
-        self.keep(tool_event(action, self._agent, self._clock.now()))
+    def acted(self, action: ToolAction) -> ToolEvent:
+        """Keep what the agent does with its tools, and return the event."""
+        event = tool_event(action, self._agent, self._clock.now())
+        self.keep(event)
+        return event
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
         return StepOutcome(
