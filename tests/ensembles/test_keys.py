@@ -35,6 +35,10 @@ def problem_of(agent: str) -> tuple[str, str, str | None]:
         ("samples: 3, vote: verdict", "vote", "Add it: `schema: {verdict: …}`."),
         ("samples: 3, vote: a.b, output_format: json", "vote", "Add it: `schema: {a: …}`."),
         ("repairs: 1", "repairs", "Add `schema`, or remove `repairs`."),
+        ("loop: {agnts: [{name: w}]}", "agnts", "Did you mean `agents`?"),
+        ("loop: {ensembl: x}", "ensembl", "Did you mean `ensemble`?"),
+        ("approval: {mesage: ok?}", "mesage", "Did you mean `message`?"),
+        ("dispatch: {bye: '${b}', to: {x: y}}", "bye", "Did you mean `by`?"),
         ("cache: {fr: 3d}", "fr: 3d", "As in `cache: {for: 30d}`."),
         ("cache: {for: soon}", "soon", None),
     ],
@@ -69,6 +73,23 @@ def test_what_a_vote_compares_has_to_be_in_the_schema() -> None:
     assert place.startswith("vote")
     assert message == "`vote` of agent `a` names `verdct`, which its schema does not have"
     assert hint == "Did you mean `verdict`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("name: one\nagents: [{nme: a}]\n", ["agent number 1 has no key `nme`"]),
+        ("nme: one\nagents: [{name: a}]\n", ["the ensemble has no key `nme`"]),
+        ("naming: one\nagents: [{name: a}]\n", ["the ensemble has no `name`"]),
+        ("name: one\nagents: [{name: a, loop: {xyz: 1}}]\n", 2),
+    ],
+)
+def test_a_misspelt_key_is_one_problem_and_a_missing_one_another(text: str, messages: list[str] | int) -> None:
+    with pytest.raises(EnsembleInvalid) as raised:
+        parse_ensemble_text(text)
+
+    found = [problem.message for problem in raised.value.problems]
+    assert found == messages or len(found) == messages
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("20", 20.0), ("20s", 20.0), ("5m", 300.0)])

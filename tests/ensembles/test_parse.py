@@ -242,14 +242,14 @@ def test_circles_beside_other_problems_come_with_them_and_are_no_cycle_error() -
 
 def test_the_message_has_one_line_for_each_problem_with_file_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text("name: x\nagents:\n- nam: a\n")
+    path.write_text("name: x\nagents:\n- nam: a\n- 7\n")
 
     with pytest.raises(EnsembleInvalid) as raised:
         load_ensemble_file(path)
 
     assert str(raised.value).splitlines()[1:] == [
         f"{path}:3:3: agent number 1 has no key `nam` (Did you mean `name`?)",
-        f"{path}:3:3: agent number 1 has no `name`",
+        f"{path}:4:3: an agent must be a mapping, not a number",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_orc.storage.field_types import FieldType, WrongValue
 from llm_orc.storage.placeholders import placeholder_in
-from llm_orc.storage.suggest import did_you_mean, slip_of
+from llm_orc.storage.suggest import closest_names, did_you_mean, slip_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,21 +58,27 @@ class FieldReader:
 
     def unknown_key(
         self, path: KeyPath, known: Collection[str], what: str, elsewhere: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        """`elsewhere` are keys that are known in other places, each with the hint for one that stands here."""
+    ) -> bool:
+        """Report the key, and return True. `elsewhere` are keys that are known in other places, each with the hint
+        for one that stands here.
+        """
         key = str(path[-1])
         hint = elsewhere.get(key) or self.question(key, (*known, *elsewhere))
         hint = hint or f"Known keys: {', '.join(known)}."
         self.problem(f"{what} has no key `{key[:80]}`", path, at_key=True, hint=hint)
+        return True
 
-    def foreign_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
-        """Ignore and report a key of another release or program; a misspelling of a known one is a problem."""
+    def foreign_key(self, path: KeyPath, known: Collection[str], what: str) -> bool:
+        """Ignore and report a key of another release or program; a misspelling of a known one is a problem.
+
+        Return whether it is one.
+        """
         key = str(path[-1])
         if len(key) > _LONGEST_KEY or slip_of(key, known) is None:
             message = f"{what} has the key `{key[:80]}`, which this release does not know and ignores"
             self.ignored.append(self.document.problem(message, path, at_key=True))
-        else:
-            self.unknown_key(path, known, what)
+            return False
+        return self.unknown_key(path, known, what)
 
     def read(
         self,
@@ -93,6 +99,7 @@ class FieldReader:
         `unknown_key`.
         """
         values: dict[str, Any] = {}
+        unknown: list[str] = []  # problems already: what one of them stands for is not missing as well
         for key, value in mapping.items():
             row = rows.get(key)
             if row is None and key in ignored:
@@ -101,10 +108,12 @@ class FieldReader:
                 self.ignored.append(self.document.problem(message, place, at_key=True, hint=ignored[key]))
                 continue
             if row is None:
+                place = (*path, key)
                 if ignores_foreign:
-                    self.foreign_key((*path, key), tuple(rows), what)
+                    is_told = self.foreign_key(place, tuple(rows), what)
                 else:
-                    self.unknown_key((*path, key), tuple(rows), what, elsewhere)
+                    is_told = self.unknown_key(place, tuple(rows), what, elsewhere)
+                unknown += [key] * (is_told and len(unknown) < _MOST_QUESTIONS)
                 continue
             if not row.is_prose and (placeholder := placeholder_in(value)) is not None:
                 self.problem(
@@ -118,8 +127,9 @@ class FieldReader:
             except WrongValue as e:
                 place = (*path, key, e.within) if e.within else (*path, key)
                 self.problem(f"`{key}` must be {e.needs}", place, at_key=e.at_key, hint=e.hint)
+        misspelt = {near for key in unknown for near in closest_names(key, rows, limit=1)}
         for key, row in rows.items():
-            if row.required and key not in mapping:
+            if row.required and key not in mapping and key not in misspelt:
                 self.problem(f"{what} has no `{key}`", path, hint=row.hint)
         return values
 

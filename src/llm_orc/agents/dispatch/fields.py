@@ -10,6 +10,7 @@ from llm_orc.agents.path import can_be_step
 from llm_orc.agents.references.syntax import is_special
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import FieldType, WrongValue, type_of
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,8 @@ def _dispatch(value: JsonValue) -> str | dict[str, JsonValue]:
         raise WrongValue(f"a mapping with `by` and `to`, not {type_of(value)}")
     for key in value:
         if key not in _KEYS:
-            raise WrongValue(f"a mapping with `by`, `to` and `otherwise`, without `{key[:80]}`")
+            needs = f"a mapping with `by`, `to` and `otherwise`, without `{key[:80]}`"
+            raise WrongValue(needs, did_you_mean(key, _KEYS), within=key, at_key=True)
     if not _is_text(value.get("by")):
         raise WrongValue("a mapping whose `by` is a text, such as `${router.kind}`")
     to = value.get("to")

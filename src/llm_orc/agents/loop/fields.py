@@ -21,7 +21,7 @@ from llm_orc.storage.field_types import (
     type_of,
     whole_number,
 )
-from llm_orc.storage.suggest import did_you_mean
+from llm_orc.storage.suggest import closest_names, did_you_mean
 
 if TYPE_CHECKING:
     from llm_orc.agents.kind import AgentKeys
@@ -184,12 +184,13 @@ def _body(keys: AgentKeys, loop: dict[str, Any]) -> str | NestedEnsemble:
 
 def _check(keys: AgentKeys, written: dict[str, JsonValue], loop: dict[str, Any], work: LoopWork) -> None:
     what = f"agent `{keys.agent}`"
-    named = [key for key in ("agents", "ensemble", "body") if key in written]
+    named_by = ("agents", "ensemble", "body")
+    named = [key for key in named_by if key in written]
     if len(named) > 1:
         keys.say(
             f"loop.{named[1]}", f"{what}: the loop has both `{named[0]}` and `{named[1]}`", "Keep one of them."
         )
-    elif not named:
+    elif not named and not any(closest_names(key, named_by, limit=1) for key in written if key not in LOOP_FIELDS):
         message = f"{what}: the loop says with neither `agents` nor `ensemble` what runs"
         keys.say("loop", message, "Write its agents: `agents: [{name: …}]`.")
     _check_older(keys, written, what)
