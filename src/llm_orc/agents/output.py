@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
@@ -97,6 +98,7 @@ class AgentOutput:
     samples: SampleCounts | None = None  # if it was asked several times
     rounds: Rounds | None = None
     cached: CachedFrom | None = None
+    within: Mapping[str, str] = field(default_factory=dict)  # in files of earlier releases: answers within it
     ensemble: str = ""  # of an agent that runs one of several ensembles: the one that ran
     validation: str = ""
     evidence: EvidenceCounts | None = None  # if its quotes were checked

@@ -258,6 +258,7 @@ def test_a_script_is_told_of_an_ensemble_as_in_earlier_releases(earlier: Shell) 
     for one in results["told"]["data"]["dependencies"].values():
         assert (one["text"], json.loads(one["response"])["deliverable"]) == ("answer", "answer")
         assert json.loads(one["response"])["ensemble"] == "inner"
+        assert json.loads(one["response"])["results"] == {"one": {"response": "answer", "status": "success"}}
 
 
 def test_what_a_script_wrote_along_with_its_failure_is_kept_for_readers(earlier: Shell) -> None:

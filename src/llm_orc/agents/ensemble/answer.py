@@ -41,7 +41,10 @@ async def answer_of(
     if result.answer is None:
         context.notice(f"The answer of `{ensemble.name}` was left out by a condition.")
         return AgentOutput("", ())
-    return AgentOutput(result.answer.text, (), result.answer.data)
+    within = (
+        {name: output.text for name, output in result.outputs.items()} if context.turn.agent.is_earlier else {}
+    )
+    return AgentOutput(result.answer.text, (), result.answer.data, within=within)
 
 
 def task_for(context: AgentContext, ensemble: NestedEnsemble, task: str | None) -> str:

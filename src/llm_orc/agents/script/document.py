@@ -116,7 +116,8 @@ def _response(name: str, output: AgentOutput, scope: Scope) -> str:
         of_loop = {"output": answer, "iterations": rounds.number, "terminated": rounds.ended, "has_errors": False}
         return msgspec.json.encode(of_loop).decode()
     ensemble = output.ensemble or scope.nested[name]
-    result = {"ensemble": ensemble, "status": "success", "deliverable": output.text, "results": {}}
+    within = {agent: {"response": text, "status": "success"} for agent, text in output.within.items()}
+    result = {"ensemble": ensemble, "status": "success", "deliverable": output.text, "results": within}
     return msgspec.json.encode(result).decode()
 
 
