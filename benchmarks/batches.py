@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.batches.postgres import Postgres, find_programs
 
-from llm_orc.agents.budget import Attempt
+from llm_orc.agents.budgets.attempt import Attempt
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
@@ -28,9 +28,10 @@ from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.store_url import parse_store_url
-from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.spending.account import BatchAccount
+from llm_orc.batches.workers.spending.row_budget import RowBudget
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
@@ -59,7 +60,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
     async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
-            await account.of_row(row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
+            await RowBudget(account, row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
             return AgentOutput(ANSWER, (ModelCall("none", ACCESS),))
 
         return call

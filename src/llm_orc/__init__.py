@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llm_orc.agents.approval.work import ApprovalWork
+    from llm_orc.agents.budgets.ceilings import Ceilings
     from llm_orc.agents.dispatch.work import DispatchWork
     from llm_orc.agents.ensemble.work import EnsembleWork
     from llm_orc.agents.inputs.spec import InputSpec
@@ -52,6 +53,7 @@ _HOME_OF = {
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.spec",
+    "Ceilings": "agents.budgets.ceilings",
     "EnsembleWork": "agents.ensemble.work",
     "ApprovalWork": "agents.approval.work",
     "DispatchWork": "agents.dispatch.work",
@@ -86,6 +88,7 @@ __all__ = [
     "ApprovalWork",
     "AuthError",
     "Billing",
+    "Ceilings",
     "DispatchWork",
     "Ensemble",
     "EnsembleError",

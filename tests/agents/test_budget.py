@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.budget import Attempt, Budget
+from llm_orc.agents.budgets.attempt import Attempt
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import Ceilings, Spent
 from llm_orc.agents.path import AgentPath
 from llm_orc.errors import BudgetExceeded, LlmOrcError, RateLimited, ReplyCut
 
@@ -34,7 +36,7 @@ def billed(error: LlmOrcError) -> LlmOrcError:
 
 
 async def test_a_call_is_settled_at_what_it_really_cost() -> None:
-    budget = Budget(1.0)
+    budget = Budget(Ceilings(1.0))
     for _ in range(6):
         await call(budget, 0.5, 0.1)
 
@@ -42,7 +44,7 @@ async def test_a_call_is_settled_at_what_it_really_cost() -> None:
 
 
 async def test_what_does_not_fit_is_refused_with_the_figures() -> None:
-    budget = Budget(1.0, spent_usd=0.75)
+    budget = Budget(Ceilings(1.0), Spent(0.75))
 
     with pytest.raises(BudgetExceeded, match=r"up to \$0\.5000; only \$0\.2500 of the \$1\.00") as caught:
         await call(budget, 0.5, 0.1)
@@ -51,7 +53,7 @@ async def test_what_does_not_fit_is_refused_with_the_figures() -> None:
 
 
 async def test_a_call_waits_while_another_may_leave_enough() -> None:
-    budget = Budget(1.0)
+    budget = Budget(Ceilings(1.0))
 
     await asyncio.gather(*(call(budget, 0.6, 0.1) for _ in range(5)))
 
@@ -59,7 +61,7 @@ async def test_a_call_waits_while_another_may_leave_enough() -> None:
 
 
 async def test_an_error_that_nobody_bills_gives_it_back_and_any_other_counts() -> None:
-    budget = Budget(1.0)
+    budget = Budget(Ceilings(1.0))
 
     with pytest.raises(RateLimited):
         await call(budget, 0.4, error=RateLimited("no"))
@@ -70,7 +72,7 @@ async def test_an_error_that_nobody_bills_gives_it_back_and_any_other_counts() -
 
 
 async def test_a_cancelled_call_counts_and_does_not_block_the_others() -> None:
-    budget = Budget(1.0)
+    budget = Budget(Ceilings(1.0))
     started = asyncio.Event()
 
     async def hang() -> None:
@@ -103,7 +105,7 @@ CALL = st.tuples(
 async def test_no_interleaving_brings_a_run_above_its_limit(
     limit: float, calls: list[tuple[float, float, str, int]]
 ) -> None:
-    budget = Budget(limit)
+    budget = Budget(Ceilings(limit))
 
     async def one(most: float, part: float, end: str, turns: int) -> None:
         attempt = Attempt(AgentPath("a"), most)

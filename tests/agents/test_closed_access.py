@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from llm_orc.agents.budget import Budget
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.model.caller import LlmCaller
@@ -94,7 +95,11 @@ async def test_callers_with_budgets_of_their_own_know_and_learn_the_same() -> No
     ways = {"a": [candidate(gone, ACCESS)]}
     caller = LlmCaller(ways)
 
-    for one in (caller.with_budget(Budget(100)), caller.with_budget(Budget(100), ways), caller):
+    for one in (
+        caller.with_budgets([Budget(Ceilings(100))]),
+        caller.with_budgets([Budget(Ceilings(100))], ways),
+        caller,
+    ):
         with pytest.raises(NotLoggedIn):
             await call(one, "a")
 
@@ -105,5 +110,7 @@ async def test_a_caller_with_a_budget_asks_the_candidates_that_it_was_given() ->
     first, second = Scripted("first", "one"), Scripted("second", "two")
     caller = LlmCaller({"a": [candidate(first, ACCESS)]})
 
-    assert await call(caller.with_budget(Budget(100)), "a") == "one"
-    assert await call(caller.with_budget(Budget(100), {"a": [candidate(second, ACCESS)]}), "a") == "two"
+    assert await call(caller.with_budgets([Budget(Ceilings(100))]), "a") == "one"
+    assert (
+        await call(caller.with_budgets([Budget(Ceilings(100))], {"a": [candidate(second, ACCESS)]}), "a") == "two"
+    )

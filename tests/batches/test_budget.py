@@ -12,16 +12,20 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from llm_orc.agents.budget import Attempt
+from llm_orc.agents.budgets.attempt import Attempt
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
+from llm_orc.agents.uses.limits import Bound
+from llm_orc.batches.batch import BatchLimits, Most, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import BATCHES, ROWS, WORKERS
-from llm_orc.batches.workers.budget import BatchAccount
+from llm_orc.batches.workers.spending.account import BatchAccount
+from llm_orc.batches.workers.spending.reservations import RowCall, reserve, settle
+from llm_orc.batches.workers.spending.row_budget import RowBudget
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import BatchBudgetExceeded, BudgetExceeded, RateLimited
 from llm_orc.runs.recipe import Recipe
@@ -51,6 +55,10 @@ def joined(engine: sa.Engine, worker_id: str, limits: BatchLimits) -> BatchAccou
     return BatchAccount(engine, worker_id, "b1", limits)
 
 
+def of_row(number: int, most_usd: float) -> RowCall:
+    return RowCall(number, Attempt(AgentPath("a"), most_usd))
+
+
 async def at_once() -> None:
     """Hold no call back."""
 
@@ -58,7 +66,7 @@ async def at_once() -> None:
 @asynccontextmanager
 async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Attempt]:
     """Reserve the most that a try can cost, and send it."""
-    budget, attempt = account.of_row(row, at_once), Attempt(AgentPath(agent), most_usd)
+    budget, attempt = RowBudget(account, row, at_once), Attempt(AgentPath(agent), most_usd)
     async with budget.reserve(attempt):
         await budget.count(attempt)
         attempt.is_sent = True
@@ -159,14 +167,14 @@ async def test_what_a_killed_worker_had_reserved_is_spent(engine: sa.Engine) -> 
     limits = BatchLimits(max_cost_usd=1.0)
     submit(engine, limits)
     killed, other = joined(engine, "w1", limits), joined(engine, "w2", limits)
-    await killed.reserve(1, 0.8, "agent `a`")
+    reserve(killed, "one", of_row(1, 0.8))
     with engine.begin() as connection:
         connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == "w1"))
 
     with pytest.raises(BatchBudgetExceeded):
-        await other.reserve(2, 0.3, "agent `a`")
+        reserve(other, "two", of_row(2, 0.3))
 
-    await other.reserve(2, 0.2, "agent `a`")
+    assert reserve(other, "two", of_row(2, 0.2))
 
 
 async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once(engine: sa.Engine) -> None:
@@ -176,10 +184,11 @@ async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once
     with pytest.raises(RateLimited):
         async with holding(account, 1, 0.9, "a"):
             raise RateLimited("busy")
-    hold = await account.reserve(1, 0.9, "agent `a`")
+    call = of_row(1, 0.9)
+    reserve(account, "one", call)
 
-    account.settle(hold, 1, 0.3)
-    account.settle(hold, 1, 0.3)
+    settle(account, "one", call, 0.3, 0)
+    settle(account, "one", call, 0.3, 0)
 
     assert counted(engine, BATCHES.c.spent_usd) == counted(engine, ROWS.c.spent_usd) == pytest.approx(0.3)
 
@@ -192,6 +201,82 @@ async def test_a_limit_that_comes_later_counts_calls_of_unknown_cost_at_their_mo
             ended = sa.update(ROWS).where(ROWS.c.number == number)
             connection.execute(ended.values(spend=msgspec.json.encode({"metered": spend})))
 
-    BatchStore(engine).change("b1", RECIPE, BatchLimits(max_cost_usd=1.0), most_usd=0.1)
+    BatchStore(engine).change("b1", RECIPE, BatchLimits(max_cost_usd=1.0), most=Most(0.1))
 
     assert counted(engine, BATCHES.c.spent_usd) == pytest.approx(0.5)
+
+
+async def test_tokens_are_reserved_and_settled_as_money_is(engine: sa.Engine) -> None:
+    limits = BatchLimits(max_total_tokens=1000, row_max_total_tokens=600)
+    submit(engine, limits)
+    account = joined(engine, "w1", limits)
+
+    def call(number: int, tokens: int) -> RowCall:
+        return RowCall(number, Attempt(AgentPath("a"), most_tokens=tokens))
+
+    assert reserve(account, "one", call(1, 500))
+    assert not reserve(account, "two", call(1, 200)), "the call in progress may leave enough"
+    settle(account, "one", call(1, 500), 0.0, 450)
+    with pytest.raises(
+        BudgetExceeded, match=r"up to 200 tokens, which exceeds the row's limit \(`max_total_tokens`"
+    ):
+        reserve(account, "two", call(1, 200))
+    with pytest.raises(BatchBudgetExceeded, match=r"exceeds the batch's limit \(`--max-total-tokens`\)"):
+        reserve(account, "three", call(2, 600))
+
+    assert counted(engine, BATCHES.c.tokens) == counted(engine, ROWS.c.tokens) == 450
+
+
+JUDGED = Bound(AgentPath("loop"), Ceilings(max_cost_usd=1.0, max_calls=2), "agent `loop`")
+
+
+async def test_limits_within_a_row_hold_over_workers_that_come_and_go_and_for_each_row(engine: sa.Engine) -> None:
+    limits = BatchLimits()
+    submit(engine, limits)
+    killed, other = joined(engine, "w1", limits), joined(engine, "w2", limits)
+
+    def call(number: int, usd: float, path: str = "loop[1]/judge") -> RowCall:
+        return RowCall(number, Attempt(AgentPath(path), usd), [JUDGED])
+
+    reserve(killed, "one", call(1, 0.8, "loop[0]/judge"))
+    with engine.begin() as connection:
+        connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == "w1"))
+    with pytest.raises(BudgetExceeded, match=r"exceeds the limit of agent `loop` \(`max_cost`\)") as refused:
+        reserve(other, "two", call(1, 0.3))
+    assert (refused.value.hint or "").startswith("Raise `max_cost` of agent `loop` in its file, give the batch")
+    assert reserve(other, "two", call(1, 0.2))
+    assert reserve(other, "three", call(2, 0.9))
+
+    for account in (other, joined(engine, "w3", limits)):
+        await account.count_call(1, "agent `loop[0]/judge`", [JUDGED])
+    with pytest.raises(BudgetExceeded, match="agent `loop` has made all 2 calls"):
+        await other.count_call(1, "agent `loop[1]/judge`", [JUDGED])
+    await other.count_call(2, "agent `loop[0]/judge`", [JUDGED])
+
+
+async def test_a_row_that_is_retried_begins_to_count_anew(engine: sa.Engine) -> None:
+    submit(engine, BatchLimits())
+    account, once = joined(engine, "w1", BatchLimits()), replace(JUDGED, ceilings=Ceilings(max_calls=1))
+    await account.count_call(1, "agent `loop[0]/judge`", [once])
+    with engine.begin() as connection:
+        connection.execute(sa.update(ROWS).where(ROWS.c.number == 1).values(state="failed"))
+
+    BatchStore(engine).retry_failed("b1", lambda *_: None)
+
+    await account.count_call(1, "agent `loop[0]/judge`", [once])
+    with pytest.raises(BudgetExceeded):
+        await account.count_call(1, "agent `loop[1]/judge`", [once])
+
+
+async def test_a_limit_of_tokens_that_comes_later_counts_what_is_known_and_the_rest_at_its_most(
+    engine: sa.Engine,
+) -> None:
+    submit(engine, BatchLimits())
+    spend = Spend(3, 100, 20, calls_without_usage=1, unanswered=1, cost_usd=None)
+    with engine.begin() as connection:
+        ended = sa.update(ROWS).where(ROWS.c.number == 1)
+        connection.execute(ended.values(spend=msgspec.json.encode({"metered": spend})))
+
+    BatchStore(engine).change("b1", RECIPE, BatchLimits(max_total_tokens=9999), most=Most(tokens=1000))
+
+    assert counted(engine, BATCHES.c.tokens) == 2120

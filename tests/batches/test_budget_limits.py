@@ -27,7 +27,8 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import BATCHES, RESERVATIONS
-from llm_orc.batches.workers.budget import BatchAccount
+from llm_orc.batches.workers.spending.account import BatchAccount
+from llm_orc.batches.workers.spending.row_budget import RowBudget
 from llm_orc.batches.workers.steps.sinks import StepObserver
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
@@ -95,7 +96,7 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
             turn = AgentTurn(
                 AgentPath("a"), AgentSpec("a"), f"row {number}", StepObserver(AgentPath("a"), "model", SetClock())
             )
-            await calls.with_budget(account.of_row(number, not_held_back))(turn)
+            await calls.with_budgets([RowBudget(account, number, not_held_back)])(turn)
 
     asking = asyncio.gather(*(one(row.number) for row in ROWS))
     with suppress(asyncio.CancelledError):

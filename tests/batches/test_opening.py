@@ -114,11 +114,13 @@ def test_a_connection_that_a_thread_still_uses_is_closed_when_it_is_given_back(t
         connection.execute("SELECT 1")
 
 
-def test_a_store_of_an_earlier_release_gets_the_tables_that_it_lacks(tmp_path: Path) -> None:
+def test_a_store_of_an_earlier_release_gets_the_tables_and_columns_that_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "batches.sqlite"
     open_engine(parse_store_url(str(path), tmp_path)).dispose()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE llm_orc_plan_waits")
+        for table, column in (("batches", "max_total_tokens"), ("rows", "tokens"), ("holds", "path")):
+            connection.execute(f"ALTER TABLE llm_orc_{table} DROP COLUMN {column}")
         connection.execute("UPDATE llm_orc_store SET schema = 1")
         connection.commit()
 
@@ -127,4 +129,6 @@ def test_a_store_of_an_earlier_release_gets_the_tables_that_it_lacks(tmp_path: P
 
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT schema FROM llm_orc_store").fetchall() == [(SCHEMA,)]
+        assert connection.execute("SELECT max_total_tokens FROM llm_orc_batches").fetchall() == []
+        assert connection.execute("SELECT r.tokens, h.path FROM llm_orc_rows r, llm_orc_holds h").fetchall() == []
     assert "llm_orc_plan_waits" in tables_of(path)

@@ -23,7 +23,7 @@ import aiohttp
 import sqlalchemy as sa
 from dbos import DBOS
 
-from llm_orc.agents.budget import Attempt
+from llm_orc.agents.budgets.attempt import Attempt
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.ensemble.work import EnsembleWork
@@ -38,11 +38,12 @@ from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.database import in_store
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import WORKERS
-from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.spending.account import BatchAccount
+from llm_orc.batches.workers.spending.row_budget import RowBudget
 from llm_orc.batches.workers.steps.durable import DurableSteps
 from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
@@ -120,7 +121,7 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                     os._exit(9)
                 if limits and store.gate is not None:
                     await store.gate.start("witness", 0)
-                await account.of_row(row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
+                await RowBudget(account, row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
                 # The prompt itself names the row; agents that depend on others find it in their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.path, "prompt": turn.prompt, **begun}

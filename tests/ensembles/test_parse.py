@@ -327,6 +327,16 @@ def test_a_slip_of_a_known_key_is_a_problem(slip: str, meant: str) -> None:
     assert f"`{meant}`" in (refused.value.problems[0].hint or "")
 
 
+def test_a_limit_of_tokens_that_an_ensemble_does_not_have_is_not_ignored() -> None:
+    (problem,) = problems("name: panel\nmax_tokens: 100\nagents: [{name: a}]\n")
+
+    assert (problem.line, problem.message) == (
+        2,
+        "`max_tokens` bounds one answer of an agent, and an ensemble has none",
+    )
+    assert "`max_total_tokens`" in (problem.hint or "")
+
+
 def test_an_agents_unknown_key_is_a_problem() -> None:
     """It may decide what the agent does, and what that costs."""
     with pytest.raises(EnsembleInvalid, match="has no key `wibble`"):

@@ -38,6 +38,8 @@ class PaidServer:
 
     faults: list[Fault] = field(default_factory=lambda: ["none"])
     bills: list[float] = field(default_factory=list)  # one for each request that was received whole
+    tokens: list[int] = field(default_factory=list)  # likewise
+    agents: list[str] = field(default_factory=list)  # likewise: what the header `x-agent` says
     billed: Callable[[float], None] = lambda _usd: None
     port: int = 0
     _server: asyncio.Server | None = None
@@ -95,6 +97,8 @@ class PaidServer:
         fault = self.faults.pop(0) if len(self.faults) > 1 else self.faults[0]
         usd = bill_usd(target, body, fault)
         self.bills.append(usd)
+        self.tokens.append(bill_tokens(body, fault))
+        self.agents.append(head.partition("x-agent:")[2].split("\r\n")[0].strip())
         self.billed(usd)
         if fault == "drop":
             writer.transport.abort()
@@ -131,6 +135,13 @@ def bill_usd(target: str, body: bytes, fault: Fault) -> float:
     limit = _limit(json.loads(body))
     usage = _usage(body) if fault == "none" else Usage(len(body), limit, cache_write_tokens=len(body))
     return listed_usd(provider, model, usage) or 0.0
+
+
+def bill_tokens(body: bytes, fault: Fault) -> int:
+    """Return how many tokens can be counted, in the same way."""
+    if fault in UNBILLED:
+        return 0
+    return (_usage(body).tokens or 0) if fault == "none" else len(body) + _limit(json.loads(body))
 
 
 def _usage(body: bytes) -> Usage:

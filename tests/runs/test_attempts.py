@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llm_orc.agents.budget import Attempt, Budget
+from llm_orc.agents.budgets.attempt import Attempt
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
@@ -38,7 +40,7 @@ CUT = ErrorInfo("reply_cut", "cut", may_be_billed=True)
 async def test_a_try_is_in_the_file_before_it_is_sent_and_settled_after_it(journal: Journal) -> None:
     journal.begin(new_run("run-1", "a"))
     recorder = Recorder(journal, "run-1", lambda _event: None)
-    budget = Budget(1.0, record=RecordedAttempts(recorder, lambda: 5.0))
+    budget = Budget(Ceilings(1.0), record=RecordedAttempts(recorder, lambda: 5.0))
     attempt = Attempt(AgentPath("a"), 0.4)
 
     async with budget.reserve(attempt):
@@ -55,7 +57,7 @@ async def test_nothing_is_sent_once_the_record_takes_no_more(journal: Journal) -
     journal.begin(new_run("run-1", "a"))
     shown: list[RunEvent] = []
     recorder = Recorder(journal, "run-1", shown.append)
-    budget = Budget(1.0, record=RecordedAttempts(recorder, lambda: 5.0))
+    budget = Budget(Ceilings(1.0), record=RecordedAttempts(recorder, lambda: 5.0))
     journal.delete(["run-1"])  # from here on nothing can be written
 
     for _ in range(2):

@@ -11,6 +11,14 @@ from llm_orc.providers.base import ModelInterface, Usage
 
 
 @dataclass(frozen=True, slots=True)
+class Unbounded:
+    """Why nobody knows beforehand how many tokens a call may take, and what to do, as a sentence."""
+
+    because: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that is ready to be called, and what a call of it costs."""
 
@@ -19,6 +27,7 @@ class Candidate:
     access: Access
     cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: unknown
     unpriced_options: tuple[str, ...] = ()  # the `options` that may cost anything but tokens
+    unbounded: Unbounded | None = None  # why nobody knows how many tokens a call may take
 
     @property
     def is_metered(self) -> bool:

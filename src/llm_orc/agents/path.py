@@ -93,10 +93,11 @@ def split_step(step: str) -> tuple[str, str]:
     return name, bracket + rest
 
 
-def paths_around(path: AgentPath) -> list[AgentPath]:
-    """Return the paths of the agents that it runs within, the outermost first."""
-    ends = [i for i, letter in enumerate(path) if letter == "/"]
-    return [AgentPath(path[:end]) for end in ends]
+def whole_of(path: AgentPath) -> AgentPath:
+    """Return the path of the agent's whole turn, of which the path may be an item, a sample or a round."""
+    while path.endswith("]"):
+        path = AgentPath(path[: path.rindex("[")])
+    return path
 
 
 def in_tree_order(paths: Iterable[str]) -> list[str]:

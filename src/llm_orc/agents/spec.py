@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal, Protocol
 
+from llm_orc.agents.budgets.ceilings import NO_CEILINGS, Ceilings
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.samples.spec import Samples
@@ -90,6 +91,7 @@ class AgentSpec:
     fan_out: FanOut | None = None  # None: it runs once
     samples: Samples | None = None  # None: it, or each of its items, is asked once
     attachments: tuple[str, ...] | None = None  # references to files, or paths; None: those of a task that it sees
+    ceilings: Ceilings = NO_CEILINGS  # of its whole turn: all that runs within it, its items and samples too
 
     @property
     def saves(self) -> bool:
@@ -146,3 +148,8 @@ class NestedEnsemble:
     max_cost_usd: float | None = None
     max_calls: int | None = None
     is_body: bool = False
+    max_total_tokens: int | None = None
+
+    @property
+    def ceilings(self) -> Ceilings:
+        return Ceilings(self.max_cost_usd, self.max_calls, self.max_total_tokens)

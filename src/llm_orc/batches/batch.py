@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.jsontypes import JsonValue
@@ -49,11 +50,33 @@ class BatchLimits:
     max_calls: int | None = None
     row_max_cost_usd: float | None = None
     row_max_calls: int | None = None
+    max_total_tokens: int | None = None
+    row_max_total_tokens: int | None = None
 
     @property
     def kinds(self) -> tuple[bool, ...]:
         """Which of the limits that shape a call are set, whatever their values."""
-        return tuple(limit is None for limit in (self.max_cost_usd, self.row_max_cost_usd, self.row_max_calls))
+        shaping = (self.max_cost_usd, self.row_max_cost_usd, self.row_max_calls)
+        return tuple(limit is None for limit in (*shaping, self.max_total_tokens, self.row_max_total_tokens))
+
+    @property
+    def of_batch(self) -> Ceilings:
+        return Ceilings(self.max_cost_usd, self.max_calls, self.max_total_tokens)
+
+    @property
+    def of_row(self) -> Ceilings:
+        return Ceilings(self.row_max_cost_usd, self.row_max_calls, self.row_max_total_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """What one attempt of a call can cost and take at most: US dollars if it is metered, and tokens."""
+
+    usd: float = 0.0
+    tokens: int = 0
+
+
+NO_MOST = Most()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +89,7 @@ class NewBatch:
     created_at: float
     total: int
     limits: BatchLimits = BatchLimits()
-    most_usd: float = 0.0  # that one attempt of a call can cost
+    most: Most = NO_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +170,10 @@ class WaitingRows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of the store. `calls` and `spent_usd` count against its limits.
+    """A batch of the store. `calls`, `spent_usd` and `tokens` count against its limits.
 
-    `spent_usd` is counted only while the cost has a limit, and without what is reserved for calls in progress.
+    `spent_usd` and `tokens` are counted only while they have a limit, and without what is reserved for calls in
+    progress.
     """
 
     batch_id: str
@@ -166,6 +190,7 @@ class Batch:
     unusable: int  # rows that failed because their input can't be used
     waits_for_plan: WaitingRows | None = None  # rows, among those that wait, whose plan is used up
     asking: int = 0  # rows, among those that wait, that a person has to answer before they go on
+    tokens: int = 0
 
     @property
     def state(self) -> BatchState:

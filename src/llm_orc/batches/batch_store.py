@@ -9,11 +9,13 @@ import msgspec
 import sqlalchemy as sa
 
 from llm_orc.auth.access import Billing
+from llm_orc.batches.batch import NO_MOST, Most
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
 from llm_orc.batches.parts import delete_parts
 from llm_orc.batches.questions import Enqueue, delete_questions, go_on_if_answered
-from llm_orc.batches.tables import BATCHES, PARTS, QUESTIONS, RESERVATIONS, ROWS
+from llm_orc.batches.spent_within import forget_within
+from llm_orc.batches.tables import BATCHES, PARTS, QUESTIONS, RESERVATIONS, ROWS, SPENT_WITHIN
 from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 200  # rows that are stored and queued in one transaction
 _RETRIED = ("completed_with_errors", "failed")
-_COUNTERS_AT_START: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0}
+_COUNTERS_AT_START: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0, "tokens": 0}
 
 
 class BatchStore(BatchQueries):
@@ -41,7 +43,7 @@ class BatchStore(BatchQueries):
             _lock(connection, new.batch_id)
             limits: dict[str, float | None] = asdict(new.limits)
             is_new = not self._change(
-                connection, new.batch_id, new.recipe, new.limits, new.most_usd, inputs=new.inputs
+                connection, new.batch_id, new.recipe, new.limits, new.most, inputs=new.inputs
             )
             if is_new:
                 connection.execute(
@@ -66,13 +68,13 @@ class BatchStore(BatchQueries):
                     return is_new
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
 
-    def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits, most_usd: float = 0.0) -> None:
+    def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits, most: Most = NO_MOST) -> None:
         """Continue with another recipe, which must give the same answers, and with other limits.
 
-        If the cost had no limit and gets one, each earlier call of unknown cost counts as `most_usd`.
+        If the cost or the tokens had no limit and get one, each earlier call that is unknown counts as `most`.
         """
         with self._engine.begin() as connection:
-            self._change(connection, batch_id, recipe, limits, most_usd)
+            self._change(connection, batch_id, recipe, limits, most)
 
     def _change(
         self,
@@ -80,18 +82,23 @@ class BatchStore(BatchQueries):
         batch_id: str,
         recipe: Recipe,
         limits: BatchLimits,
-        most_usd: float,
+        most: Most,
         **others: str,
     ) -> bool:
         """Return False if there is no such batch yet."""
         this = BATCHES.c.batch_id == batch_id
-        before = connection.execute(sa.select(BATCHES.c.max_cost_usd).where(this)).one_or_none()
+        before = connection.execute(
+            sa.select(BATCHES.c.max_cost_usd, BATCHES.c.max_total_tokens).where(this)
+        ).one_or_none()
         if before is None:
             return False
         values: dict[str, object] = {**asdict(limits), "recipe": encode_recipe(recipe), **others}
         if before.max_cost_usd is None and limits.max_cost_usd is not None:  # nothing was counted until now
-            spent = _spent_usd(connection, batch_id, most_usd)
+            spent = _spent_usd(connection, batch_id, most.usd)
             values["spent_usd"] = sa.case((BATCHES.c.spent_usd < spent, spent), else_=BATCHES.c.spent_usd)
+        if before.max_total_tokens is None and limits.max_total_tokens is not None:
+            tokens = _spent_tokens(connection, batch_id, most.tokens)
+            values["tokens"] = sa.case((BATCHES.c.tokens < tokens, tokens), else_=BATCHES.c.tokens)
         connection.execute(sa.update(BATCHES).where(this).values(**values))
         return True
 
@@ -114,6 +121,7 @@ class BatchStore(BatchQueries):
                 row = sa.update(ROWS).where(*this, ROWS.c.number == number, ROWS.c.attempt == attempt)
                 again = row.values(state="waiting", attempt=attempt + 1, ended_at=None, **_COUNTERS_AT_START)
                 if connection.execute(again).rowcount:
+                    forget_within(connection, batch_id, number)
                     enqueue(connection, batch_id, number, attempt + 1)
                     queued += 1
         return queued
@@ -161,7 +169,7 @@ class BatchStore(BatchQueries):
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
-            for table in (ROWS, PARTS, QUESTIONS, RESERVATIONS):
+            for table in (ROWS, PARTS, QUESTIONS, RESERVATIONS, SPENT_WITHIN):
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
@@ -240,3 +248,13 @@ def _spent_usd(connection: sa.Connection, batch_id: str, most_usd: float) -> flo
             if billing != Billing.PLAN_CREDITS:  # no limit of money counts it: its price is not known
                 total = total.plus(part)
     return total.known_cost_usd + total.unknown_costs * most_usd
+
+
+def _spent_tokens(connection: sa.Connection, batch_id: str, most_tokens: int) -> int:
+    """Return the tokens that the rows have taken, calls that don't say how many at their maximum."""
+    spends = connection.execute(sa.select(ROWS.c.spend).where(ROWS.c.batch_id == batch_id)).scalars()
+    parts = (part for spend in spends for part in read_spend(spend).values())
+    return sum(
+        part.input_tokens + part.output_tokens + (part.calls_without_usage + part.unanswered) * most_tokens
+        for part in parts
+    )

@@ -161,10 +161,23 @@ def make_tables(store_url: StoreUrl, engine: sa.Engine) -> None:
                 connection.execute(sa.insert(STORE).values(schema=SCHEMA))
     if 0 < found < SCHEMA:
         with engine.begin() as connection:  # doing it twice is harmless
-            METADATA.create_all(connection)  # the tables that it lacks; no release has changed one
+            METADATA.create_all(connection)  # the tables that it lacks
+            _add_missing_columns(connection)
             connection.execute(sa.update(STORE).where(STORE.c.schema < SCHEMA).values(schema=SCHEMA))
     if found > SCHEMA:
         raise of_newer_release(str(store_url), found, SCHEMA)
+
+
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Add the columns that later releases have added to tables: each has a default, or may be null."""
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                written = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                if_not = "IF NOT EXISTS " if connection.dialect.name == "postgresql" else ""
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {if_not}{written}")
 
 
 def _schema_of(connection: sa.Connection) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from llm_orc.agents.budgets.ceilings import Limited
 from llm_orc.batches.store_url import lock_file
 from llm_orc.dataclass import dataclass
 from llm_orc.storage.lock import exclusive
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _UNFINISHED = """
 SELECT * FROM (
-    SELECT batch_id, ensemble, state, total, max_cost_usd IS NOT NULL, created_at, (
+    SELECT batch_id, ensemble, state, total, max_cost_usd IS NOT NULL, max_calls IS NOT NULL, created_at, (
         SELECT count(*) FROM llm_orc_rows AS r
         WHERE r.batch_id = b.batch_id AND r.state NOT IN ('waiting', 'asking')
     ) AS ended, (
@@ -43,7 +44,7 @@ class UnfinishedBatch:
     state: Literal["open", "spent"]
     total: int
     ended: int  # rows
-    has_max_cost: bool
+    limited: Limited  # what it has a limit of: cost, else calls, else tokens
     waits_until: float | None  # for a plan that is used up; Unix seconds
     asking: int = 0  # rows that wait for a person's answer
 
@@ -69,11 +70,13 @@ def glance_at(path: Path, now: float) -> Glance:
             rows = connection.execute(_UNFINISHED, [now]).fetchall()
     except sqlite3.Error as e:
         raise storage_error(path, e) from e
-    unfinished = (
-        UnfinishedBatch(batch_id, ensemble, state, inputs, ended, bool(has_max_cost), until, asking)
-        for batch_id, ensemble, state, inputs, has_max_cost, _, ended, until, asking in rows
-    )
-    return Glance(total, tuple(unfinished))
+    return Glance(total, tuple(_unfinished(row) for row in rows))
+
+
+def _unfinished(row: tuple[Any, ...]) -> UnfinishedBatch:
+    batch_id, ensemble, state, total, has_max_cost, has_max_calls, _, ended, until, asking = row
+    limited: Limited = "cost" if has_max_cost else "calls" if has_max_calls else "tokens"
+    return UnfinishedBatch(batch_id, ensemble, state, total, ended, limited, until, asking)
 
 
 def is_worked_on(path: Path) -> bool:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
@@ -32,6 +32,9 @@ BATCHES = sa.Table(
     sa.Column("row_max_calls", sa.Integer),
     sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # attempted calls, retries included
     sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # counted while the cost has a limit
+    sa.Column("max_total_tokens", sa.BigInteger),
+    sa.Column("row_max_total_tokens", sa.BigInteger),
+    sa.Column("tokens", sa.BigInteger, nullable=False, server_default="0"),  # counted while they have a limit
 )
 
 ROWS = sa.Table(
@@ -58,6 +61,7 @@ ROWS = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("record", sa.LargeBinary),  # its events, once it has ended or waits for a person
     sa.Column("spend", sa.LargeBinary),  # by who pays, as JSON
+    sa.Column("tokens", sa.BigInteger, nullable=False, server_default="0"),  # as `calls`
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
 )
 
@@ -91,7 +95,20 @@ RESERVATIONS = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("worker_id", sa.Text, nullable=False),  # if it is gone: counted as spent, since it may be billed
     sa.Column("usd", sa.Float(53), nullable=False),  # reserved for a call in progress
+    sa.Column("tokens", sa.BigInteger, nullable=False, server_default="0"),  # likewise
+    sa.Column("path", sa.Text, nullable=False, server_default=""),  # of the agent that is called
     sa.Index("llm_orc_holds_by_batch", "batch_id"),
+)
+
+SPENT_WITHIN = sa.Table(
+    "llm_orc_spent_within",
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),  # of what has limits of its own within the row
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # in this attempt at the row
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),
+    sa.Column("tokens", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 WORKERS = sa.Table(

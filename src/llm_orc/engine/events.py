@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal, Protocol
 
+from llm_orc.agents.budgets.ceilings import Limited
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
@@ -15,7 +16,6 @@ from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.parts import FileRef
 
-Limited = Literal["cost", "calls"]
 SkipReason = Literal["dependency", "condition"]
 RunStatus = Literal["completed", "completed_with_errors", "failed", "waiting"]
 """`waiting`: a person is asked; everything that does not need their answer has ended."""
@@ -61,25 +61,31 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """An attempt that may cost `most_usd` is about to be sent. `number` is its number in the run."""
+    """An attempt that may cost `most_usd`, and take `most_tokens`, is about to be sent.
+
+    `number` is its number in the run. A maximum that no limit counts is 0.
+    """
 
     at: float
     agent: AgentPath
     number: int
     most_usd: float
+    most_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptSettled:
-    """The attempt has ended and counts `counts_usd` against the run's limit: its cost, or its maximum if unknown.
+    """The attempt has ended and counts so much against the run's limits: what it took, or its maximum if unknown.
 
-    `number` 0: an attempt of an earlier process, which had no limit and so recorded no attempts.
+    `number` 0: an attempt of an earlier process, which had no such limit: of tokens if `counts_tokens` is not 0,
+    else of cost.
     """
 
     at: float
     agent: AgentPath
     number: int
     counts_usd: float
+    counts_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.ceilings import Limited
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.files.access import NO_FILES, FileAccess
 from llm_orc.agents.output import AgentOutput
@@ -15,7 +16,7 @@ from llm_orc.agents.path import top_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.before import Before
 from llm_orc.engine.child_runs import ChildRuns
-from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
+from llm_orc.engine.events import RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution
 from llm_orc.engine.observer import error_info
 from llm_orc.engine.shared import SaveAnswer, Shared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble, Source, TaskUse, WhenFull
 from llm_orc.dataclass import dataclass
@@ -24,6 +25,7 @@ class Ensemble:
     task: TaskUse = "optional"
     fails_when: str | None = None  # the condition on the answers under which a completed run has exit code 1
     answer: str = ""  # the agent whose answer is the ensemble's; empty: the plan decides
+    max_total_tokens: int | None = None  # of each run, over all accesses
 
     def __repr__(self) -> str:
         names = [agent.name for agent in self.agents]
@@ -33,6 +35,11 @@ class Ensemble:
     def is_users(self) -> bool:
         """Whether its content counts as the user's own choice; that of a Python program does."""
         return self.source is None or self.source.is_users
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What each run may spend."""
+        return Ceilings(self.max_cost_usd, self.max_calls, self.max_total_tokens)
 
     def nested(self) -> NestedEnsemble:
         """Return it as it runs within an agent of another ensemble."""
@@ -45,6 +52,7 @@ class Ensemble:
             self.source,
             self.max_cost_usd,
             self.max_calls,
+            max_total_tokens=self.max_total_tokens,
         )
 
     def body(self) -> NestedEnsemble:

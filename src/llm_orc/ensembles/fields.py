@@ -85,6 +85,13 @@ ENSEMBLE_FIELDS: Fields = {
         default_text="none",
         option="--max-calls",
     ),
+    "max_total_tokens": Field(
+        optional(whole_number(0)),
+        "Tokens that a run may take, of input and output together, over all accesses. The lowest limit counts.",
+        "lowers",
+        default_text="none",
+        option="--max-total-tokens",
+    ),
     "when_full": Field(
         optional(choice(*get_args(WhenFull))),
         "What to do when the conversation no longer fits the model.",
@@ -204,6 +211,26 @@ FRAME_FIELDS: Fields = {
         "counts",
         default="whole",
         is_prose=True,
+    ),
+    "max_cost": Field(
+        optional(number(0)),
+        "US dollars that it may cost in one turn: its repairs, retries, fallbacks, items and samples, and all that"
+        " runs within it. The ceilings around it hold as well.",
+        "lowers",
+        default_text="none of its own",
+    ),
+    "max_calls": Field(
+        optional(whole_number(0)),
+        "Requests that it, and all that runs within it, may send to providers in one turn.",
+        "lowers",
+        default_text="none of its own",
+    ),
+    "max_total_tokens": Field(
+        optional(whole_number(0)),
+        "Tokens of input and output that it, and all that runs within it, may take in one turn. `max_tokens` is"
+        " about each answer.",
+        "lowers",
+        default_text="none of its own",
     ),
     "timeout_seconds": Field(
         optional(number(0, above=True)),

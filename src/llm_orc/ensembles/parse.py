@@ -135,6 +135,7 @@ class _Parser:
             when_full=values.get("when_full"),
             max_cost_usd=values.get("max_cost"),
             max_calls=values.get("max_calls"),
+            max_total_tokens=values.get("max_total_tokens"),
             inputs=inputs,
             task=use,
             fails_when=values.get("fails_when"),
@@ -163,6 +164,11 @@ class _Parser:
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
         what = "the ensemble"
+        if "max_tokens" in data:  # a limit that was meant must not be ignored, as other unknown keys are
+            message = "`max_tokens` bounds one answer of an agent, and an ensemble has none"
+            hint = "Write `max_total_tokens` for all tokens of a run, or give `max_tokens` to its agents."
+            self._fields.problem(message, ("max_tokens",), at_key=True, hint=hint)
+            data = {key: value for key, value in data.items() if key != "max_tokens"}
         values = self._fields.read((), data, ENSEMBLE_FIELDS, what, ignores_foreign=True, ignored=IGNORED_KEYS)
         self._check_task(values)
         taken = self._guard.taken((), "", values, ENSEMBLE_FIELDS)

@@ -63,7 +63,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ AlreadyAnswered         already_answered                  somebody else has answered what an agent asks
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
-│  │  └─ BatchBudgetExceeded  batch_budget_exceeded             the same for a whole batch
+│  │  ├─ BatchBudgetExceeded  batch_budget_exceeded             the same for a whole batch
+│  │  └─ DailyBudgetExceeded  daily_budget_exceeded             the same for all runs of a day
 │  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
 │  ├─ RunNotResumable         run_not_resumable                 it is running elsewhere, or can't be read
 │  ├─ BatchNotFound           batch_not_found                   no batch has that id, or no such row
@@ -127,6 +128,7 @@ from llm_orc.errors.run import (
     ConditionUndecided,
     ConversationBusy,
     ConversationNotFound,
+    DailyBudgetExceeded,
     DispatchWithoutTarget,
     EnsembleWithoutAnswer,
     FileMissing,
@@ -168,6 +170,7 @@ __all__ = [
     "CredentialExpired",
     "CredentialRefused",
     "CredentialStoreError",
+    "DailyBudgetExceeded",
     "DispatchWithoutTarget",
     "EnsembleCycle",
     "EnsembleError",

@@ -139,6 +139,12 @@ class BatchBudgetExceeded(BudgetExceeded):
     code = "batch_budget_exceeded"
 
 
+class DailyBudgetExceeded(BudgetExceeded):
+    """The limit of all runs of a day (`runs.max_cost_per_day`) is reached: the call was not made."""
+
+    code = "daily_budget_exceeded"
+
+
 class RunNotFound(RunError):
     """No run has this id, or more than one id begins with it."""
 

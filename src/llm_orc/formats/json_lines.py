@@ -131,8 +131,8 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
 def _attempt_values(event: AttemptStarted | AttemptSettled) -> dict[str, JsonValue]:
     common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent, "try": event.number}
     if isinstance(event, AttemptStarted):
-        return {"type": "try_started", **common, "most_usd": event.most_usd}
-    return {"type": "try_settled", **common, "counts_usd": event.counts_usd}
+        return {"type": "try_started", **common, "most_usd": event.most_usd, "most_tokens": event.most_tokens}
+    return {"type": "try_settled", **common, "counts_usd": event.counts_usd, "counts_tokens": event.counts_tokens}
 
 
 def _agent_values(event: _AgentEvent) -> dict[str, JsonValue]:

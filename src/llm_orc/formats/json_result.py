@@ -69,6 +69,7 @@ def result_value(result: RunResult) -> JsonValue:
         "totals": {
             **spend_value(result.total),
             "counted_usd": result.counted_usd,
+            "counted_tokens": result.counted_tokens,
             "by_billing": {billing: spend_value(spend) for billing, spend in result.by_billing.items()},
         },
         "error": error_info_value(result.error),

@@ -21,13 +21,16 @@ from llm_orc.engine.events import (
     RunStarted,
     ToolsAsked,
 )
-from llm_orc.errors import BudgetExceeded
+from llm_orc.errors import BudgetExceeded, DailyBudgetExceeded
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo, RecordedEvent
+
+
+_NOT_SENT = frozenset({BudgetExceeded.code, DailyBudgetExceeded.code})
 
 
 class CostsSoFar:
@@ -38,15 +41,18 @@ class CostsSoFar:
         self.unknown = 0  # answers of unknown cost, of models that may cost
         self.calls = 0  # attempts, over all accesses
         self.counted_usd = 0.0
+        self.counted_tokens = 0
         self.counts_cost = False  # a limit counts the cost of this process's attempts
+        self.counts_tokens = False  # likewise
         self._counts_calls = False  # they are events
         self.uncounted: list[
             AgentPath
         ] = []  # the agent of each metered attempt that no limit has counted and that may be billed
+        self.uncounted_tokens: list[AgentPath] = []  # of each attempt whose tokens are unknown and not counted
         self.lost = 0  # attempts of models that may cost, which may be billed and came to no answer
         self.lost_on_plan = 0  # of them, those on a plan's credits
         self._under_way: dict[AgentPath, Billing] = {}  # who pays for each agent under way
-        self._most: dict[int, float] = {}  # of attempts under way
+        self._most: dict[int, AttemptStarted] = {}  # attempts under way
 
     @property
     def unanswered(self) -> int:
@@ -62,24 +68,32 @@ class CostsSoFar:
         match event:
             case AttemptStarted():
                 self.calls += 1
-                self.counted_usd += event.most_usd
-                self._most[event.number] = event.most_usd
+                self.counted_usd += event.most_usd if self.counts_cost else 0.0
+                self.counted_tokens += event.most_tokens if self.counts_tokens else 0
+                self._most[event.number] = event
             case AttemptSettled():
                 self._settle(event)
             case RunStarted():
                 self.stop()
                 self.counts_cost, self._counts_calls = "cost" in event.limits, bool(event.limits)
+                self.counts_tokens = "tokens" in event.limits
             case _:
                 self._agent_event(event)
 
     def _settle(self, event: AttemptSettled) -> None:
         if not event.number:  # told by the next process, which knows how the one before it ended
             self.stop()
-        most_usd = self._most.pop(event.number, 0.0)
-        if self.counts_cost or not event.number:
-            self.counted_usd += event.counts_usd - most_usd
-        if not event.number and event.agent in self.uncounted:
-            self.uncounted.remove(event.agent)
+            self.counted_usd += event.counts_usd
+            self.counted_tokens += event.counts_tokens
+            uncounted = self.uncounted_tokens if event.counts_tokens else self.uncounted
+            if event.agent in uncounted:
+                uncounted.remove(event.agent)
+            return
+        most = self._most.pop(event.number, None)
+        if self.counts_cost:
+            self.counted_usd += event.counts_usd - (0.0 if most is None else most.most_usd)
+        if self.counts_tokens:
+            self.counted_tokens += event.counts_tokens - (0 if most is None else most.most_tokens)
 
     def _agent_event(self, event: RecordedEvent) -> None:
         match event:
@@ -103,7 +117,7 @@ class CostsSoFar:
             case AgentFailed():
                 self._failed(event.agent, event.error)
                 began = self._under_way.pop(event.agent, None) is not None
-                if began and not self._counts_calls and event.error.code == BudgetExceeded.code:
+                if began and not self._counts_calls and event.error.code in _NOT_SENT:
                     self.calls -= 1
             case AgentFinished():
                 self._finished(event)
@@ -130,6 +144,8 @@ class CostsSoFar:
             self._lose(agent, billing)
 
     def _lose(self, agent: AgentPath, billing: Billing) -> None:
+        if not self.counts_tokens:
+            self.uncounted_tokens.append(agent)
         match billing:
             case Billing.LOCAL | Billing.SUBSCRIPTION:
                 return
@@ -149,7 +165,11 @@ class CostsSoFar:
             self._answered(event.agent, call)
 
     def _answered(self, agent: AgentPath, call: ModelCall) -> None:
-        cost_usd = call.cost_usd
+        cost_usd, tokens = call.cost_usd, call.usage.tokens
+        if not self.counts_tokens:
+            self.counted_tokens += tokens or 0
+            if tokens is None:
+                self.uncounted_tokens.append(agent)
         if cost_usd is None:
             self.unknown += 1
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.files.ref import files_of
 from llm_orc.agents.kinds import KINDS
@@ -80,6 +81,21 @@ class Recipe:
         ]
         return tuple({one.sha256: one for one in given}.values())
 
+    max_total_tokens: int | None = None
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What the whole run may spend."""
+        return Ceilings(self.max_cost_usd, self.max_calls, self.max_total_tokens)
+
+    def with_ceilings(self, ceilings: Ceilings) -> Recipe:
+        return replace(
+            self,
+            max_cost_usd=ceilings.max_cost_usd,
+            max_calls=ceilings.max_calls,
+            max_total_tokens=ceilings.max_total_tokens,
+        )
+
     @property
     def named_models(self) -> dict[str, NamedModel]:
         """The models that were named for this run in place of the ensemble's, by agent."""
@@ -140,10 +156,11 @@ def _without_references(recipe: Recipe) -> Recipe:
 def identity_of(recipe: Recipe) -> bytes:
     """Return text that is the same for equal recipes in every release.
 
-    An agent with a model is written as by the releases that had no other agents. Whether it waits for a plan does
-    not shape its answers.
+    An agent with a model is written as by the releases that had no other agents. Whether it waits for a plan, and
+    what its agents may spend, does not shape its answers.
     """
-    values = msgspec.to_builtins(recipe)
+    values = _without_ceilings(msgspec.to_builtins(recipe))
+    assert isinstance(values, dict)
     del values["wait_for_plan"]  # earlier releases have identities without it
     del values["plans"]
     del values["caching"]
@@ -160,6 +177,22 @@ def identity_of(recipe: Recipe) -> bytes:
             del choice["instead"]  # which model it is counts, and not how it was named
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
+
+
+def _without_ceilings(value: Any) -> Any:
+    """Leave out the ceilings of agents, and what of others earlier releases did not have."""
+    if isinstance(value, list | tuple):
+        return [_without_ceilings(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    left_out = set()
+    if "ceilings" in value and "depends_on" in value:  # an agent
+        left_out.add("ceilings")
+    if "agents" in value and "max_calls" in value:  # an ensemble
+        left_out.add("max_total_tokens")
+    if "ensemble" in value and "choices" in value:  # the recipe
+        left_out.add("max_total_tokens")
+    return {key: _without_ceilings(one) for key, one in value.items() if key not in left_out}
 
 
 def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -83,7 +83,7 @@ class RunResult:
 
     `unanswered` attempts have no answer and may still be billed, `unanswered_on_plan` of them to a plan's credits.
     `counted_usd` is what counts against a limit of the run: known costs, and the maximum of unknown ones of
-    metered models; None: nothing was limited.
+    metered models; None: no cost was limited. `counted_tokens` is the same of tokens.
     """
 
     run_id: str
@@ -100,6 +100,7 @@ class RunResult:
     forked_from: str | None = None
     unanswered: int = 0
     counted_usd: float | None = None
+    counted_tokens: int | None = None
     answered_by: str = ""  # the agent whose answer is that of the ensemble
     unanswered_on_plan: int = 0
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)

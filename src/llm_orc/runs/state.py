@@ -348,6 +348,7 @@ class RunState:
             unanswered=self.costs.unanswered,
             unanswered_on_plan=self.costs.unanswered_on_plan,
             counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
+            counted_tokens=self.costs.counted_tokens if self.costs.counts_tokens else None,
             named_models=self.started.named_models,
             answered_by=self.started.answer or next(reversed(self.started.agents), ""),
             inputs=self.started.inputs,

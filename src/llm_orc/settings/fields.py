@@ -257,6 +257,21 @@ _RUN_FIELDS: Fields = {
         default_text="no limit",
         option="--max-calls",
     ),
+    "max_total_tokens": Field(
+        optional(whole_number(0)),
+        "Tokens that one run may take, of input and output together, over all accesses.",
+        "lowers",
+        default_text="no limit",
+        option="--max-total-tokens",
+    ),
+    "max_cost_per_day": Field(
+        optional(number(0)),
+        "US dollars that all your runs, chats and batches of one day (by the local date) may cost together over"
+        " metered accesses. Only your own config.yaml can set it.",
+        "never",
+        default_text="no limit",
+        attribute="max_cost_per_day_usd",
+    ),
     "wait_for_plan": Field(
         boolean,
         "Whether agents wait for a plan that is used up until it resets. Nothing dearer takes over meanwhile.",

@@ -233,6 +233,8 @@ class RunSettings:
     max_retries: int = 4  # attempts after the first, for transient failures
     max_cost_usd: float | None = None  # that one run may cost over metered accesses
     max_calls: int | None = None  # attempts that one run may send, over all accesses
+    max_total_tokens: int | None = None  # of input and output that one run may take, over all accesses
+    max_cost_per_day_usd: float | None = None  # that all runs and batches of a day may cost over metered accesses
     wait_for_plan: bool = False  # when it is used up, until it resets
     max_cli_processes: int = 8  # of official CLIs, alive at once
     max_file_mb: float = 20.0  # of one file that a run is given

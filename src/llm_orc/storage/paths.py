@@ -36,6 +36,11 @@ class Paths:
         return self.cache / "answers.sqlite"
 
     @property
+    def spending_database(self) -> Path:
+        """What `runs.max_cost_per_day` counts."""
+        return self.state / "spending.sqlite"
+
+    @property
     def batches_database(self) -> Path:
         return self.state / "batches.sqlite"
 

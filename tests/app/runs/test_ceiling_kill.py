@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 
@@ -77,3 +78,28 @@ async def test_a_batch_stays_within_its_limit_over_faults_and_kills(workspace: W
         assert server.bill_usd <= LIMIT_USD
         assert 1 <= len(server.bills) <= 2
         assert "which exceeds the batch's limit" in output.decode()
+
+
+async def test_a_day_stays_within_its_limit_over_a_killed_batch_and_a_run_and_the_rows_wait(
+    workspace: Workspace,
+) -> None:
+    async with PaidServer(["silence"]) as server:
+        prepare(workspace, server)
+        workspace.settings(server.settings(max_retries=0, max_cost_per_day=LIMIT_USD))
+        (workspace.project / "rows.txt").write_text("one\ntwo\nthree\n", encoding="utf-8")
+        command = ("batch", "paid", "--inputs", "rows.txt", "--max-concurrent", "1")
+        assert await killed_at_the_next_bill(workspace, server, *command) == ""
+        server.faults = ["no usage"]
+        run = await start(workspace, "invoke", "paid", "--input", "x", "--all")
+        await run.communicate()
+        again = await start(workspace, *command)
+        async with asyncio.timeout(60):
+            output, _ = await again.communicate()
+        status = await start(workspace, "batch", "status", "--json")
+        said, _ = await status.communicate()
+
+        assert len(server.bills) == 2
+        assert server.bill_usd <= LIMIT_USD
+        assert "that all runs of a day may cost (`runs.max_cost_per_day`) are spent" in output.decode()
+        assert json.loads(said)["state"] == "open"
+        assert json.loads(said)["counts"] == {"waiting": 3}

@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_orc.agents.budgets.attempt import Spending
+from llm_orc.agents.budgets.ceilings import NOTHING, Ceilings, Spent
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.kinds import all_agents
 from llm_orc.agents.model.caller import LlmCaller
-from llm_orc.agents.spec import AgentSpec
-from llm_orc.app.runs.budget import budget_of, limits_of
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
+from llm_orc.agents.spec import AgentGraph, AgentSpec
+from llm_orc.agents.turn import AgentTurn
+from llm_orc.agents.uses.limits import Bound, CeilingsWithin
+from llm_orc.app.access.bills.day_ledger import DayLedger, Refused, Reserve, Settle, spending_of_today
+from llm_orc.app.runs.limits.budget import budget_of, budgets_within, limits_of
+from llm_orc.app.runs.limits.day_budget import DayBudget
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
@@ -28,6 +38,7 @@ from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Usage
@@ -73,6 +84,45 @@ class Process:
     kill_at: int | None
     limit_usd: float | None = None
     max_calls: int | None = None
+    max_total_tokens: int | None = None
+
+
+class Mortal(DayLedger):
+    """The ledger of a process that may be killed: then nothing more is written."""
+
+    is_dead = False
+
+    def apply(self, changes: Sequence[Reserve | Settle]) -> list[int | Refused | None]:
+        if self.is_dead:
+            raise StorageError("killed")
+        return super().apply(changes)
+
+    def die(self) -> None:
+        self.is_dead = True
+        self.close()
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a day may cost, over all processes, and the file that they share."""
+
+    file: Path
+    limit_usd: float
+
+
+class AgentOfTheCall(Mapping[str, str]):
+    """The headers of a request: which agent it is for."""
+
+    path: ContextVar[str] = ContextVar("path", default="")
+
+    def __getitem__(self, name: str) -> str:
+        return {"x-agent": self.path.get()}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["x-agent"] if self.path.get() else [])
+
+    def __len__(self) -> int:
+        return len([*self])
 
 
 @dataclass
@@ -83,6 +133,8 @@ class Story:
     agents: int
     stream: bool
     text: str = ""  # of an ensemble, in place of agents beside each other
+    ensemble: Ensemble | None = None  # the same, made in Python
+    day: Day | None = None
     kept: list[RecordedEvent] = field(default_factory=list)
 
     @property
@@ -97,7 +149,8 @@ class Story:
         ensemble = Ensemble("e", tuple(AgentSpec(name) for name in names))
         if self.text:
             ensemble = parse_ensemble_text(self.text).ensemble
-        return Recipe(ensemble, "the task", {}, max_cost_usd=process.limit_usd, max_calls=process.max_calls)
+        ceilings = Ceilings(process.limit_usd, process.max_calls, process.max_total_tokens)
+        return Recipe(self.ensemble or ensemble, "the task", {}).with_ceilings(ceilings)
 
     def earlier(self, recipe: Recipe) -> RecordedRun | None:
         row = RunRow("r", "e", 0.0, None, "open", self.agents, 0, None, False)
@@ -117,6 +170,8 @@ class Story:
             requests += 1
             if requests == process.kill_at:
                 is_alive = False
+                if ledger is not None:
+                    ledger.die()
                 running.cancel()
 
         server.billed = billed
@@ -125,12 +180,22 @@ class Story:
         candidates = dict.fromkeys((str(path) for path, _ in all_agents(recipe.ensemble)), (candidate,))
         state = self.state
         record = RecordedAttempts(sink, clock.now)
-        budget = budget_of(recipe, self.earlier(recipe), candidates, {}, record)
+        earlier = self.earlier(recipe)
+        budget = budget_of(recipe, earlier, candidates, {}, record)
+        ledger = None if self.day is None else Mortal(self.day.file, clock.now)
+        shared = [DayBudget(ledger, self.day.limit_usd)] if self.day is not None and ledger is not None else []
+        budgets: list[Spending] = [*shared, *([] if budget is None else [budget])]
+        caller = LlmCaller(candidates, budgets, within=budgets_within(recipe, earlier))
+
+        async def ask(turn: AgentTurn) -> AgentOutput:
+            AgentOfTheCall.path.set(turn.path)
+            return await caller(turn)
+
         running = asyncio.ensure_future(
             execute(
                 plan,
                 RunStart("r", recipe.task, done=state.outputs, before=state.before, limits=limits_of(recipe)),
-                AgentCaller(LlmCaller(candidates, () if budget is None else (budget,)), rehearsal=False),
+                AgentCaller(ask, rehearsal=False),
                 sink,
                 clock=clock,
                 max_concurrent=3,
@@ -138,10 +203,14 @@ class Story:
         )
         with suppress(asyncio.CancelledError):
             await running
+        for one in shared:
+            await one.close()
+        if ledger is not None:
+            ledger.close()
 
     def candidate(self, server: PaidServer, http: Http) -> Candidate:
         provider, model, _ = PROVIDERS[self.dialect]
-        endpoint = Endpoint(provider, DIALECTS[self.dialect].name, server.url, server.url)
+        endpoint = Endpoint(provider, DIALECTS[self.dialect].name, server.url, server.url, AgentOfTheCall())
         key = ApiKeyHeader(server.url, "x-key", Secret("k"), "")
 
         def cost_usd(name: str, usage: Usage) -> float | None:
@@ -170,18 +239,29 @@ async def tell(story: Story, faults: Sequence[Fault], processes: Iterable[Proces
         Http(NetworkSettings(idle_timeout_s=0.05), max_connections=10) as http,
     ):
         for process in processes:
-            bill_before, calls_before = server.bill_usd, len(server.bills)
+            bill_before, calls_before, tokens_before = server.bill_usd, len(server.bills), sum(server.tokens)
             await story.go_on(server, http, process)
             costs = story.state.costs
             costs.stop()
-            if process.kill_at and process.limit_usd is None:  # what was not limited is kept a moment later
+            check_within(story.recipe(process).ensemble, server)
+            if story.day is not None:
+                assert server.bill_usd <= story.day.limit_usd + ROUNDING_USD
+                counted = spending_of_today(story.day.file, Clock().now())
+                assert server.bill_usd <= counted.counted_usd + ROUNDING_USD
+            of_all = (process.limit_usd, process.max_total_tokens)
+            if process.kill_at and None in of_all:  # what was not limited is kept a moment later
                 return
+            if process.max_total_tokens is not None:
+                assert sum(server.tokens) <= costs.counted_tokens
+                assert sum(server.tokens) <= max(process.max_total_tokens, tokens_before)
             if process.max_calls is not None:
                 assert len(server.bills) <= costs.calls
                 assert len(server.bills) <= max(process.max_calls, calls_before)
             if process.limit_usd is not None:
                 assert server.bill_usd <= costs.counted_usd + ROUNDING_USD, "what is counted is no less"
                 assert server.bill_usd <= max(process.limit_usd, bill_before) + ROUNDING_USD
+        if story.ensemble is not None:  # of an answer that was sent back, the agent has no cost if it fails
+            return
         result = story.state.result()
         known = sum(agent.cost_usd or 0.0 for agent in result.agents)
         assert result.total.known_cost_usd == pytest.approx(known)
@@ -194,6 +274,21 @@ async def tell(story: Story, faults: Sequence[Fault], processes: Iterable[Proces
                 )
 
 
+def check_within(graph: AgentGraph, server: PaidServer) -> None:
+    """Whatever the provider could count below a limit within the run is no more than it allows."""
+    ceilings = CeilingsWithin(graph)
+    spent: dict[Bound, Spent] = {}
+    for agent, usd, tokens in zip(server.agents, server.bills, server.tokens, strict=True):
+        for bound in ceilings.around(AgentPath(agent)):
+            before = spent.get(bound, NOTHING)
+            spent[bound] = Spent(before.usd + usd, before.calls + 1, before.tokens + tokens)
+    for bound, of_it in spent.items():
+        most = bound.ceilings
+        assert most.max_cost_usd is None or of_it.usd <= most.max_cost_usd + ROUNDING_USD
+        assert most.max_calls is None or of_it.calls <= most.max_calls
+        assert most.max_total_tokens is None or of_it.tokens <= most.max_total_tokens
+
+
 stories = st.builds(
     Story, dialect=st.sampled_from(sorted(PROVIDERS)), agents=st.integers(1, 5), stream=st.booleans()
 )
@@ -202,6 +297,7 @@ processes = st.builds(
     kill_at=st.none() | st.integers(1, 4),
     limit_usd=st.none() | st.floats(0.0, 0.15),
     max_calls=st.none() | st.integers(0, 8),
+    max_total_tokens=st.none() | st.integers(0, 20_000),
 )
 
 

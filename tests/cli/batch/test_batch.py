@@ -8,7 +8,7 @@ import io
 import json
 import signal
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -358,3 +358,38 @@ def test_columns_can_be_used_in_system_prompts_as_in_the_task(pair: Shell) -> No
     assert "Of DE." in said[0]
     assert "Of FR." in said[1]
     assert "Judge {{land}}" in said[1]
+
+
+CAREFUL = """\
+name: careful
+agents:
+  - name: each
+    provider: openai-compatible
+    model: m
+    fan_out: {over: [1, 2, 3]}
+    max_calls: 2
+  - {name: other, provider: openai-compatible, model: m}
+"""
+
+
+def test_the_limit_of_an_agent_holds_in_each_row_and_that_of_tokens_for_the_batch(pair: Shell) -> None:
+    (pair.cwd / "careful.yaml").write_text(CAREFUL)
+    (pair.cwd / "in.txt").write_text("one\ntwo\n")
+    command = ("batch", "./careful.yaml", "--inputs", "in.txt", "--rehearse")
+    done = pair.run(*command)
+
+    assert done.returncode == 0, done.stderr
+    for row in rows_of(done.stdout).values():
+        results = cast("dict[str, dict[str, Any]]", row["results"])
+        items = [one for name, one in results.items() if name.startswith("each[")]
+        assert sorted(one["status"] for one in items) == ["completed", "completed", "failed"]
+        assert results["other"]["status"] == "completed"
+        (refused,) = (one["error"] for one in items if one["status"] == "failed")
+        assert "agent `each` has made all 2 calls that it may make" in refused["message"]
+        assert refused["hint"].startswith(
+            "Raise `max_calls` of agent `each` in its file, give the batch's command"
+        )
+
+    spent = pair.run(*command, "--again", "--max-total-tokens", "10")
+    assert "exceeds the batch's limit (`--max-total-tokens`)" in spent.stderr
+    assert "max tokens 10, of which 0 are used" in pair.run("batch", "status").stdout

@@ -63,6 +63,17 @@ class TestStatus:
         assert status["default"]["billing"] == "local"
         assert (status["conversations"], status["runs"], status["unfinished_run"]) == (0, 0, None)
 
+    def test_it_says_what_of_a_days_limit_is_spent_as_explain_does(self, machine: Shell) -> None:
+        config = machine.config.read_text()
+        assert "today" not in machine.run("status").stdout
+
+        machine.config.write_text(f"{config}runs:\n  max_cost_per_day: 2\n")
+        words = "$0 of $2.00 spent, $2.00 left (runs.max_cost_per_day)"
+
+        assert words in machine.run("status").stdout
+        assert json.loads(machine.run("status", "--json").stdout)["today"] == {"max_cost_usd": 2, "counted_usd": 0}
+        assert f"today: {words}" in machine.run("explain", "quick-take").stdout
+
     def test_without_access_it_says_so_and_the_exit_code_too(self, bare: Shell) -> None:
         bare.config.parent.mkdir(parents=True)
         bare.config.write_text("providers:\n  ollama: {base_url: 'http://127.0.0.1:9'}\n")

@@ -32,7 +32,7 @@ from llm_orc.providers.redact import masked_reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llm_orc.agents.budget import Spending
+    from llm_orc.agents.budgets.attempt import Spending
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.tool_talk.talk import ToolTalk
@@ -74,16 +74,16 @@ class LlmCaller:
         self._files = files
         self._closed: dict[Access, LlmOrcError] = {}
 
-    def with_budget(
-        self, budget: Spending, candidates: Mapping[str, Sequence[Candidate]] | None = None
+    def with_budgets(
+        self, budgets: Sequence[Spending], candidates: Mapping[str, Sequence[Candidate]] | None = None
     ) -> LlmCaller:
-        """Return a caller with this budget that shares the knowledge of closed accesses.
+        """Return a caller with these budgets that shares the knowledge of closed accesses.
 
         `candidates` None: the same ones.
         """
         candidates = self._candidates if candidates is None else candidates
         caller = LlmCaller(
-            candidates, (budget,), self._plans, waits=self._waits, waits_elsewhere=self._waits_elsewhere
+            candidates, budgets, self._plans, waits=self._waits, waits_elsewhere=self._waits_elsewhere
         )
         caller._closed = self._closed
         caller._files = self._files

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.budget import Attempt
+from llm_orc.agents.budgets.attempt import Attempt
 from llm_orc.errors import BudgetExceeded
 from llm_orc.providers.base import Usage
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
@@ -14,7 +14,7 @@ from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from llm_orc.agents.budget import Spending
+    from llm_orc.agents.budgets.attempt import Spending
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.path import AgentPath
     from llm_orc.providers.base import ModelRequest, Reply
@@ -25,14 +25,23 @@ def counted(
 ) -> ModelRequest:
     """Return the request with a permit for each of its attempts.
 
-    If a budget limits the cost of a metered call, its answer gets a limit too. Raises `BudgetExceeded` if the
-    maximum cost of an attempt is unknown.
+    If a budget limits the cost of a metered call, or the tokens of any, its answer gets a limit too. Raises
+    `BudgetExceeded` if the maximum of an attempt is unknown.
     """
-    if not candidate.is_metered or not any(budget.limits_cost for budget in budgets):
-        return replace(request, permit=_Permit(candidate, agent, budgets, None))
-    _refuse_unknown_most(candidate, agent)
-    request = replace(request, max_tokens=request.max_tokens or most_output_tokens(request, candidate.model.name))
-    return replace(request, permit=_Permit(candidate, agent, budgets, request))
+    limits_cost = candidate.is_metered and any(budget.limits_cost for budget in budgets)
+    limits_tokens = any(budget.limits_tokens for budget in budgets)
+    if limits_cost:
+        _refuse_unknown_most(candidate, agent)
+    if limits_tokens and candidate.unbounded is not None:
+        raise BudgetExceeded(
+            f"agent `{agent}` is not called, as its tokens are limited: {candidate.unbounded.because}",
+            hint=candidate.unbounded.hint,
+        )
+    if limits_cost or limits_tokens:
+        limit = request.max_tokens or most_output_tokens(request, candidate.model.name)
+        request = replace(request, max_tokens=limit)
+    permit = _Permit(candidate, agent, budgets, request, limits_cost=limits_cost, limits_tokens=limits_tokens)
+    return replace(request, permit=permit)
 
 
 def _refuse_unknown_most(candidate: Candidate, agent: AgentPath) -> None:
@@ -51,19 +60,31 @@ def _refuse_unknown_most(candidate: Candidate, agent: AgentPath) -> None:
 
 
 class _Permit:
-    """Called with the size of the request. `priced` None: it costs nothing, or the cost is not limited."""
+    """Called with the size of the request."""
 
-    __slots__ = ("_agent", "_budgets", "_candidate", "_priced")
+    __slots__ = ("_agent", "_budgets", "_candidate", "_limits_cost", "_limits_tokens", "_request")
 
     def __init__(
-        self, candidate: Candidate, agent: AgentPath, budgets: Sequence[Spending], priced: ModelRequest | None
+        self,
+        candidate: Candidate,
+        agent: AgentPath,
+        budgets: Sequence[Spending],
+        request: ModelRequest,
+        *,
+        limits_cost: bool,
+        limits_tokens: bool,
     ) -> None:
-        self._candidate, self._agent, self._budgets, self._priced = candidate, agent, budgets, priced
+        self._candidate, self._agent, self._budgets, self._request = candidate, agent, budgets, request
+        self._limits_cost, self._limits_tokens = limits_cost, limits_tokens
 
     @asynccontextmanager
     async def __call__(self, size: int) -> AsyncIterator[_CountedAttempt]:
-        most_usd = 0.0 if self._priced is None else most_cost_usd(self._candidate, self._priced, size)
-        attempt = Attempt(self._agent, most_usd)
+        candidate, request = self._candidate, self._request
+        attempt = Attempt(
+            self._agent,
+            most_cost_usd(candidate, request, size) if self._limits_cost else 0.0,
+            most_tokens(request, candidate.model.name, size) if self._limits_tokens else 0,
+        )
         async with AsyncExitStack() as stack:
             for budget in self._budgets:
                 await stack.enter_async_context(budget.reserve(attempt))
@@ -85,6 +106,12 @@ class _CountedAttempt:
 
     def answered(self, reply: Reply) -> None:
         self._attempt.cost_usd = self._candidate.cost_usd(reply.model, reply.usage)
+        self._attempt.tokens = reply.usage.tokens
+
+
+def most_tokens(request: ModelRequest, model: str, size: int) -> int:
+    """Return the most tokens that one attempt of the request takes, sent as so many bytes."""
+    return most_input_tokens(request, size, model) + most_output_tokens(request, model)
 
 
 def most_cost_usd(candidate: Candidate, request: ModelRequest, size: int) -> float:

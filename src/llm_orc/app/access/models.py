@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.agents.candidate import Unbounded
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.spec import CacheUse
@@ -151,12 +152,29 @@ class Model:
     @property
     def unpriced_options(self) -> tuple[str, ...]:
         """What makes the most that a call can cost unknown: `options` that may bill anything but tokens, or tokens
-        at another price; `max_tokens`, if the provider takes no limit.
+        at another price; `max_tokens`, if the provider takes no limit, as no official CLI does for all it sends.
         """
-        if self.access.billing is not Billing.METERED or not isinstance(self.connection, HttpConnection):
+        if self.access.billing is not Billing.METERED:
             return ()
+        if not isinstance(self.connection, HttpConnection):
+            return ("max_tokens",)
         endless = () if takes_limit(self.connection.calls) else ("max_tokens",)
         return (*unpriced_options(self.choice.options, self.connection.endpoint.dialect), *endless)
+
+    @property
+    def unbounded(self) -> Unbounded | None:
+        """Why nobody knows beforehand how many tokens a call may take; None: the request itself says it."""
+        name = f"`{self.access.provider}`"
+        if not isinstance(self.connection, HttpConnection):
+            why = f"{name} is an official CLI, which adds to prompts, and takes no limit of an answer"
+            return Unbounded(why, "Limit its calls: `--max-calls`.")
+        if not takes_limit(self.connection.calls):
+            return Unbounded(f"{name} takes no limit of an answer", "Use another provider, or limit its calls.")
+        options = unpriced_options(self.choice.options, self.connection.endpoint.dialect)
+        if options:
+            listed = ", ".join(f"`{option}`" for option in options)
+            return Unbounded(f"{listed} in `options` may take more than was sent", "Take them out of `options`.")
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
+from llm_orc.agents.uses.limits import CeilingsWithin
 from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import caller_of, is_own_store
@@ -18,7 +19,8 @@ from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
 from llm_orc.batches.plan_waits import known_waits
-from llm_orc.batches.workers.budget import BatchAccount, LimitsChanged
+from llm_orc.batches.workers.spending.account import BatchAccount, LimitsChanged
+from llm_orc.batches.workers.spending.row_budget import RowBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,16 +67,19 @@ class BatchCalls:
         await self._learn_waits(batch_id)
         caller, account = self._ready[batch_id]
         candidates = await self._candidates_of_row(batch_id, number, recipe)
+        ceilings, runtime = CeilingsWithin(recipe.ensemble), await self._shared_runtime()
+        shared = () if recipe.rehearsal else runtime.budgets()
 
         async def ask_model(turn: AgentTurn) -> AgentOutput:
             while True:
+                budget = RowBudget(account, number, before_send, ceilings.around(turn.path))
                 try:
-                    return await caller.with_budget(account.of_row(number, before_send), candidates)(turn)
+                    return await caller.with_budgets((*shared, budget), candidates)(turn)
                 except LimitsChanged:
                     continue
 
         call = AgentCaller(ask_model, rehearsal=recipe.rehearsal)
-        runtime, asked = await self._shared_runtime(), candidates or self._candidates[batch_id]
+        asked = candidates or self._candidates[batch_id]
         row, now = f"{batch_id}:{number}", self._app.clock.now
         return cached_calls(call, runtime.answers, asked, recipe=recipe, run_id=row, now=now)
 

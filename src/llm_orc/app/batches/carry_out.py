@@ -87,7 +87,7 @@ async def run_batch(
             created_at=app.clock.now(),
             total=len(submission.rows),
             limits=submission.limits,
-            most_usd=submission.most_usd,
+            most=submission.most,
         )
         open_queue(store.client, submission.batch_id, options.limits.rows_at_once)
         store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancellation meanwhile holds
@@ -106,7 +106,7 @@ async def resume_batch(
 
     def submit(store: WorkerStore) -> None:
         open_queue(store.client, resume.batch_id, request.limits.rows_at_once)
-        store.batches.change(resume.batch_id, resume.recipe, resume.limits, resume.most_usd)
+        store.batches.change(resume.batch_id, resume.recipe, resume.limits, resume.most)
         store.batches.reopen(resume.batch_id)
         if request.failed:
             store.batches.retry_failed(resume.batch_id, partial(enqueue_row, store.client))
@@ -204,7 +204,7 @@ class _Follower:
             await in_store(partial(store.batches.mark_spent, self._batch_id))
         elif progress.batch.state == "spent":
             stopped_by = BatchBudgetExceeded(
-                "the batch has spent its budget (`--max-calls`, `--max-cost`)",
+                "the batch has spent its budget (`--max-calls`, `--max-cost`, `--max-total-tokens`)",
                 hint="To continue, give the same command with a higher limit.",
             )
         return BatchOutcome(progress, stopped_by)

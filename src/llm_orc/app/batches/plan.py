@@ -12,7 +12,6 @@ from llm_orc.agents.references.render import fill_in_plainly
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.saving.path import same_file_key
 from llm_orc.agents.uses.graph import names_of
-from llm_orc.agents.uses.limits import limited_within
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.choices import choices_of
@@ -31,11 +30,12 @@ from llm_orc.app.batches.prompts import (
 )
 from llm_orc.app.batches.store import batch_store_url, caller_of
 from llm_orc.app.projects.programs import refuse_programs
-from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.inputs import given_inputs
-from llm_orc.app.runs.run import lowest
+from llm_orc.app.runs.limits.budget import most_of_any
+from llm_orc.app.runs.limits.refusals import refuse_unknown_most, unlimited_notices
+from llm_orc.app.runs.run import usual_ceilings
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
-from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
+from llm_orc.batches.batch import NO_MOST, BatchLimits, Most, NewRow, batch_id_of
 from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
@@ -65,7 +65,7 @@ class Submission:
     limits: BatchLimits
     options: BatchOptions
     ensemble: Ensemble  # as its file has it
-    most_usd: float = 0.0  # the most that one attempt of a call can cost
+    most: Most = NO_MOST
     older_columns: tuple[str, ...] = ()  # those that system prompts name in the older spelling, `{{column}}`
 
 
@@ -76,7 +76,7 @@ class PlannedResume:
     batch_id: str
     recipe: Recipe
     limits: BatchLimits
-    most_usd: float = 0.0  # the most that one attempt of a call can cost
+    most: Most = NO_MOST
     ensemble: None = None  # its file may say something else today
 
 
@@ -93,7 +93,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     waits = options.limits.wait_for_plan
     recipe = Recipe(
         # A row has no conversation with others. Limits belong to the batch, so that they can be changed.
-        ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
+        ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None, max_total_tokens=None),
         task="",
         choices=with_own_columns(choices, options.shaping.columns),
         allow_metered=consent.allow_metered,
@@ -117,12 +117,11 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     )
     tasks = make_tasks(inputs, shaping)
     _refuse_same_files(recipe, tasks)
-    within = limited_within(ensemble).values()  # a row is counted as a whole
+    of_row = usual_ceilings(app).lowest([ensemble.ceilings])
     of_a_row = BatchLimits(
-        row_max_cost_usd=lowest(
-            app.settings.runs.max_cost_usd, ensemble.max_cost_usd, *(one.max_cost_usd for one in within)
-        ),
-        row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls, *(one.max_calls for one in within)),
+        row_max_cost_usd=of_row.max_cost_usd,
+        row_max_calls=of_row.max_calls,
+        row_max_total_tokens=of_row.max_total_tokens,
     )
     rows = [_new_row(task) for task in tasks]
     of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
@@ -181,8 +180,8 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     added = longest_additions(recipe, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
     caller = caller_of(batch_store_url(app, submission.options.store))
-    ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)
-    return replace(submission, recipe=ready, most_usd=most_usd)
+    ready, most = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)
+    return replace(submission, recipe=ready, most=most)
 
 
 def _waiting(recipe: Recipe, limits: RequestedLimits, before: Recipe) -> Recipe:
@@ -235,8 +234,8 @@ async def plan_resume(
     added = known.added
     to_do = _ToDo(rows, known.longest_task, added)
     caller = caller_of(batch_store_url(app, request.store))
-    recipe, most_usd = await _plan(app, recipe, limits, to_do, planned=planned, caller=caller)
-    return PlannedResume(batch_id, recipe, limits, most_usd)
+    recipe, most = await _plan(app, recipe, limits, to_do, planned=planned, caller=caller)
+    return PlannedResume(batch_id, recipe, limits, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,20 +255,20 @@ async def _plan(
     *,
     planned: Callable[[AccessPlan, int], None],
     caller: Caller,
-) -> tuple[Recipe, float]:
-    """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
+) -> tuple[Recipe, Most]:
+    """Return the recipe with every model decided, and the most that one attempt of a call can take."""
     async with Runtime(unattended(app)) as runtime:
         terms = Terms(consent_of(recipe), recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
-    lowest_usd = lowest(limits.max_cost_usd, limits.row_max_cost_usd)
-    refuse_unknown_price(lowest_usd, ready)
-    ready = replace(ready, notices=(*ready.notices, *unlimited_notices(lowest_usd, ready)))
+    ceilings = limits.of_batch.lowest([limits.of_row])
+    refuse_unknown_most(app, recipe.ensemble, ceilings, ready)
+    ready = replace(ready, notices=(*ready.notices, *unlimited_notices(ceilings.max_cost_usd, ready)))
     one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
     planned(replace(plan_of(app, recipe.ensemble, ready), estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}
-    most_usd = most_of_any(replace(recipe, task=to_do.longest_task), candidates, to_do.added)
-    return replace(recipe, choices=choices), most_usd
+    most = most_of_any(replace(recipe, task=to_do.longest_task), candidates, to_do.added)
+    return replace(recipe, choices=choices), most
 
 
 def _times(one: Estimate | None, rows: int) -> Estimate | None:

@@ -26,6 +26,7 @@ class RequestedLimits:
     max_calls: int | None = None  # requests to providers over all accesses, retries included
     rows_at_once: int | None = None  # in each process
     wait_for_plan: bool | None = None  # when it is used up; a new batch: as the settings say
+    max_total_tokens: int | None = None  # of input and output over all accesses
 
     def over(self, before: BatchLimits) -> BatchLimits:
         """Return the limits to store: `before`, with those that are requested."""
@@ -33,6 +34,7 @@ class RequestedLimits:
             before,
             max_cost_usd=before.max_cost_usd if self.max_cost_usd is None else self.max_cost_usd,
             max_calls=before.max_calls if self.max_calls is None else self.max_calls,
+            max_total_tokens=before.max_total_tokens if self.max_total_tokens is None else self.max_total_tokens,
         )
 
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.budget import Budget
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import NO_CEILINGS, Ceilings
 from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
@@ -48,6 +49,7 @@ class ChatOptions:
     conversation: str | None = None
     consent: Consent = Consent()
     max_cost_usd: float | None = None  # over all turns of the chat
+    max_total_tokens: int | None = None  # likewise
     when_full: WhenFull | None = None
     stream: bool = False
     wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
@@ -62,7 +64,8 @@ class Chat:
         self.conversation = options.conversation or new_name(partner.ensemble)
         self.calls = 0
         self._costs = CostsSoFar()
-        self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
+        ceilings = Ceilings(options.max_cost_usd, None, options.max_total_tokens)
+        self._budget = Budget(ceilings) if ceilings.limited else None
         # What was agreed to for the ensemble holds for all turns, also with another role.
         consent = with_agreements(app, self.ensemble, with_agreements(app, partner.ensemble, options.consent))
         self._app, self._options = app, replace(options, consent=consent)
@@ -129,10 +132,15 @@ class Chat:
             self._say_what_is_lost(waiting)
             keep_choices(self._app, self.partner, self.conversation, begin=True)
         budget = self._budget
-        left_usd = None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd)
+        left = NO_CEILINGS if budget is None else budget.left()
         options = RunOptions(
             text,
-            RunLimits(max_cost_usd=left_usd, budget=budget, wait_for_plan=self._options.wait_for_plan),
+            RunLimits(
+                max_cost_usd=left.max_cost_usd,
+                max_total_tokens=left.max_total_tokens,
+                budget=budget,
+                wait_for_plan=self._options.wait_for_plan,
+            ),
             self._options.consent,
             record=None if keep else False,
             conversation=ConversationOptions(

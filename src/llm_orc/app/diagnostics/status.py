@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access.bills.today import Today, spent_today
 from llm_orc.app.access.explain import default_access
 from llm_orc.app.access.models import AgentAccess
 from llm_orc.app.accounts.official_cli import look_at_clis
@@ -43,6 +44,7 @@ class Status:
     protection: str | None  # how credentials are protected; None: there are none
     storage: Path
     storage_bytes: int
+    today: Today | None = None  # None: the settings limit no day
 
     @property
     def has_access(self) -> bool:
@@ -82,6 +84,7 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
         untrusted=untrusted_project(app),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
+        today=spent_today(app),
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.admin import no_batch_yet, open_batches
@@ -24,8 +23,7 @@ def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[Batc
         row = opened.batches.row(batch_id, number)
         recipe = recipe_of_row(opened.batches.recipe(batch_id), row.task, row.fields)
         if (found := opened.batches.batch(batch_id)) is not None:
-            limits = found.limits
-            recipe = replace(recipe, max_cost_usd=limits.row_max_cost_usd, max_calls=limits.row_max_calls)
+            recipe = recipe.with_ceilings(found.limits.of_row)
     if not row.record:
         why = f": {row.error}" if row.error else ""
         raise BatchNotFound(f"row {number} of batch `{batch_id}` has not run ({row.state}){why}")

@@ -101,10 +101,8 @@ async def fork_run(
         remembering=(),
         is_chat=False,
         caching="off" if origin.recipe.caching == "off" else "refresh",  # what is asked again is asked
-        max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
-        max_calls=origin.recipe.max_calls if limits.max_calls is None else limits.max_calls,
         wait_for_plan=app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
-    )
+    ).with_ceilings(limits.ceilings.over(origin.recipe.ceilings))
     run_id = app.new_run_id()
     earlier = _beginning(app, run_id, recipe, kept, settled=settled, forked_from=origin.run_id)
     attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())

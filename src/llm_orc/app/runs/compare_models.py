@@ -6,15 +6,16 @@ import asyncio
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.budget import Budget
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.models import AccessPlan, plan_of
 from llm_orc.app.projects.programs import files_of
-from llm_orc.app.runs.budget import refuse_unknown_price
+from llm_orc.app.runs.limits.refusals import refuse_unknown_most
 from llm_orc.app.runs.request import RunListener
-from llm_orc.app.runs.run import RunOptions, max_cost_of, run_ensemble
+from llm_orc.app.runs.run import RunOptions, ceilings_of, run_ensemble
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, ErrorInfo, RunEvent
@@ -83,10 +84,11 @@ async def compare_models(
             hint="Compare a copy of the ensemble without `save_as`.",
         )
     async with Runtime(app) as runtime:
-        limits = replace(options.limits, max_cost_usd=max_cost_of(app, ensemble, options.limits))
+        ceilings = ceilings_of(app, ensemble, options.limits)
+        limits = replace(options.limits, max_cost_usd=ceilings.max_cost_usd)
         await _plan(runtime, ensemble, replace(options, limits=limits), sides, listener)
         if limits.max_cost_usd is not None:
-            limits = replace(limits, budget=Budget(limits.max_cost_usd))
+            limits = replace(limits, budget=Budget(Ceilings(limits.max_cost_usd)))
         async with asyncio.TaskGroup() as running:
             for side in sides:
                 asked = replace(options, limits=limits, models=side.models)
@@ -106,7 +108,7 @@ async def _plan(
     plans = []
     for side in sides:
         found = await runtime.models_for(choices_of(ensemble, app.settings, side.models), terms)
-        refuse_unknown_price(options.limits.max_cost_usd, found.ready)
+        refuse_unknown_most(app, ensemble, ceilings_of(app, ensemble, options.limits), found.ready)
         plans.append(plan_of(app, ensemble, found.ready))
     for side, plan in zip(sides, plans, strict=True):
         listener.planned(side, plan)

@@ -24,8 +24,9 @@ from llm_orc.app.files.check import check_files
 from llm_orc.app.files.run_files import open_files
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
-from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.conversation import conversation_of
+from llm_orc.app.runs.limits.budget import budget_of, budgets_within, limits_of
+from llm_orc.app.runs.limits.refusals import refuse_unknown_most, unlimited_notices
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.dataclass import dataclass
@@ -47,6 +48,7 @@ from llm_orc.storage.lock import exclusive
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from llm_orc.agents.budgets.attempt import Spending
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.turn import CallAgent
     from llm_orc.app.runs.request import RunLimits, RunListener
@@ -101,7 +103,7 @@ async def _execute_recipe(
         files = stack.enter_context(open_files(app, recipe, attempt.contents))
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
-        refuse_unknown_price(recipe.max_cost_usd, ready)
+        refuse_unknown_most(app, recipe.ensemble, recipe.ceilings, ready)
         ready = replace(ready, notices=(*ready.notices, *unlimited_notices(recipe.max_cost_usd, ready)))
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
@@ -151,7 +153,8 @@ async def _execute_recipe(
         budget = budget_of(
             recipe, earlier, models.candidates, told.characters, RecordedAttempts(sink, app.clock.now)
         )
-        budgets = tuple(one for one in (limits.budget, budget) if one is not None)
+        shared: tuple[Spending, ...] = () if recipe.rehearsal else runtime.budgets()
+        budgets = (*shared, *(one for one in (limits.budget, budget) if one is not None))
         for used_up in attempt.used_up:
             runtime.plans.learn(used_up)
         caller = LlmCaller(
@@ -271,7 +274,7 @@ def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
             )
         )
     else:
-        kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
+        kept = earlier.recipe.with_ceilings(recipe.ceilings)
         journal.go_on(attempt.run_id, encode_recipe(kept))
 
 

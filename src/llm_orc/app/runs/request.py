@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llm_orc.agents.budget import Budget
+from llm_orc.agents.budgets.budget import Budget
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.approvals.desk import AskHere
 from llm_orc.dataclass import dataclass
@@ -21,6 +22,11 @@ class RunLimits:
     max_calls: int | None = None  # requests to providers over all accesses, retries included
     budget: Budget | None = None  # one that several runs share, beside the run's own
     wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
+    max_total_tokens: int | None = None  # of input and output over all accesses
+
+    @property
+    def ceilings(self) -> Ceilings:
+        return Ceilings(self.max_cost_usd, self.max_calls, self.max_total_tokens)
 
 
 @dataclass(frozen=True, slots=True)

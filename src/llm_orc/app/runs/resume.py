@@ -86,10 +86,8 @@ async def resume_run(
     recipe = replace(
         with_consent(before, with_agreements(app, before.ensemble, options.consent)),
         when_full=before.when_full if options.when_full is None else options.when_full,
-        max_cost_usd=before.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
-        max_calls=before.max_calls if limits.max_calls is None else limits.max_calls,
         wait_for_plan=waits,
-    )
+    ).with_ceilings(limits.ceilings.over(before.ceilings))
     attempt = Attempt(recipe, run.row.run_id, earlier=run, used_up=used_up)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.inputs.values import complete_inputs
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.bills.agreements import with_agreements
@@ -67,7 +68,6 @@ async def run_ensemble(
     check_given(ensemble, inputs, options.given)
     reader = FileReader(app)
     limits, usual = options.limits, app.settings.runs
-    max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
     consent = with_agreements(app, ensemble, options.consent)
     recipe = Recipe(
         ensemble=ensemble,
@@ -78,8 +78,6 @@ async def run_ensemble(
         agreed=tuple(sorted(consent.agreed)),
         rehearsal=options.rehearse,
         timeout_s=limits.timeout_s,
-        max_cost_usd=max_cost_of(app, ensemble, limits),
-        max_calls=lowest(max_calls, ensemble.max_calls),
         is_chat=options.is_chat,
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
         inputs=inputs,
@@ -87,7 +85,7 @@ async def run_ensemble(
         said=options.said,
         files=options.given.files,
         named_files=named_files(ensemble, reader),
-    )
+    ).with_ceilings(ceilings_of(app, ensemble, limits))
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record
     attempt = Attempt(
@@ -100,15 +98,12 @@ async def run_ensemble(
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 
-def max_cost_of(app: App, ensemble: Ensemble, limits: RunLimits) -> float | None:
-    """Return what a run may cost, in US dollars: as asked for or usual, or what its file says if less."""
-    asked = limits.max_cost_usd
-    return lowest(app.settings.runs.max_cost_usd if asked is None else asked, ensemble.max_cost_usd)
+def ceilings_of(app: App, ensemble: Ensemble, limits: RunLimits) -> Ceilings:
+    """Return what a run may spend: as asked for or usual, or what its file says if less."""
+    return limits.ceilings.over(usual_ceilings(app)).lowest([ensemble.ceilings])
 
 
-_Number = TypeVar("_Number", int, float)
-
-
-def lowest(*limits: _Number | None) -> _Number | None:
-    """Return the lowest of the limits; None: there is none."""
-    return min((one for one in limits if one is not None), default=None)
+def usual_ceilings(app: App) -> Ceilings:
+    """Return what a run may spend by the settings."""
+    usual = app.settings.runs
+    return Ceilings(usual.max_cost_usd, usual.max_calls, usual.max_total_tokens)

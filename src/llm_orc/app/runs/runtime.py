@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Self
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.bills.costs import cost_of
+from llm_orc.app.access.bills.day_ledger import DayLedger
 from llm_orc.app.access.consent import Caller, Consent
 from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
 from llm_orc.app.cache.store import AnswerStore
 from llm_orc.app.files.cleaning import remove_unused_contents
+from llm_orc.app.runs.limits.day_budget import DayBudget
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
@@ -92,6 +94,7 @@ class Runtime:
         self._journal: Journal | None = None
         self._cleaned_at = 0.0
         self.answers = AnswerStore(app.paths.answers_database)
+        self._day: tuple[DayLedger, DayBudget] | None = None
 
     async def __aenter__(self) -> Self:
         self._connections = raise_open_files()
@@ -107,6 +110,10 @@ class Runtime:
     ) -> None:
         self._kept.clear()
         self.answers.close()
+        if self._day is not None:
+            ledger, budget = self._day
+            await budget.close()
+            await asyncio.to_thread(ledger.close)
         await self._stack.__aexit__(kind, error, trace)
 
     async def models_for(self, choices: Mapping[str, tuple[ModelChoice, ...]], terms: Terms) -> ReadyRun:
@@ -135,6 +142,16 @@ class Runtime:
                 self._cleaned_at = self.app.clock.monotonic()
                 self._stack.push_async_callback(asyncio.to_thread, self._close_journal, self._journal)
             return self._journal
+
+    def budgets(self) -> tuple[DayBudget, ...]:
+        """Return the budgets that all runs share: that of a day, if the settings limit it."""
+        limit_usd = self.app.settings.runs.max_cost_per_day_usd
+        if limit_usd is None:
+            return ()
+        if self._day is None:
+            ledger = DayLedger(self.app.paths.spending_database, self.app.clock.now)
+            self._day = ledger, DayBudget(ledger, limit_usd)
+        return (self._day[1],)
 
     def slowed_down(self) -> tuple[SlowedDown, ...]:
         """Return the busy providers that calls of this process wait for."""
@@ -169,7 +186,9 @@ class Runtime:
             stream=terms.stream,
             limiter=self._limiters_of(rehearsal=terms.rehearsal).of(model.access),
         )
-        return Candidate(model.choice, built, model.access, cost_of(model), model.unpriced_options)
+        return Candidate(
+            model.choice, built, model.access, cost_of(model), model.unpriced_options, model.unbounded
+        )
 
     def _limiters_of(self, *, rehearsal: bool) -> Limiters:
         """One limiter for each access of the process. Canned answers use up no account, but pass the gate."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import BatchName
-from llm_orc.cli.shell.options import CALLS, DOLLARS
+from llm_orc.cli.shell.options import CALLS, DOLLARS, TOKENS
 from llm_orc.cli.shell.output_options import output_option
 from llm_orc.cli.shell.usage import UsageMistake
 
@@ -58,6 +58,13 @@ _limit_options = (
         type=CALLS,
         metavar="N",
         help="Make at most N calls for the batch.  [default: no limit; to resume, its present limit]",
+    ),
+    click.option(
+        "--max-total-tokens",
+        type=TOKENS,
+        metavar="N",
+        help="Take at most N tokens for the batch, of input and output together.  [default: no limit;"
+        " to resume, its present limit]",
     ),
     click.option(
         "--max-concurrent",

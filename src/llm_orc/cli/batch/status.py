@@ -58,8 +58,12 @@ def _status_lines(status: BatchStatus, store: str | None) -> list[str]:
         lines.append(f"max cost   {dollars(limits.max_cost_usd)}, of which {dollars(batch.spent_usd)} are spent")
     if limits.max_calls is not None:
         lines.append(f"max calls  {limits.max_calls:,}, of which {batch.calls:,} are made")
+    if limits.max_total_tokens is not None:
+        lines.append(f"max tokens {limits.max_total_tokens:,}, of which {batch.tokens:,} are used")
     if limits.row_max_cost_usd is not None:
         lines.append(f"each row   {dollars(limits.row_max_cost_usd)} at most")
     if limits.row_max_calls is not None:
         lines.append(f"each row   {count(limits.row_max_calls, 'call')} at most")
+    if limits.row_max_total_tokens is not None:
+        lines.append(f"each row   {limits.row_max_total_tokens:,} tokens at most")
     return [*lines, *failure_lines(status.failures), *asking_lines(status.questions, store)]

@@ -35,9 +35,12 @@ def batch_value(batch: Batch) -> JsonValue:
         "max_calls": batch.limits.max_calls,
         "row_max_cost_usd": batch.limits.row_max_cost_usd,
         "row_max_calls": batch.limits.row_max_calls,
+        "max_total_tokens": batch.limits.max_total_tokens,
+        "row_max_total_tokens": batch.limits.row_max_total_tokens,
         # What counts against the limits; the real cost is in `by_billing`.
         "calls": None if batch.limits.max_calls is None else batch.calls,
         "spent_usd": None if batch.limits.max_cost_usd is None else batch.spent_usd,
+        "tokens": None if batch.limits.max_total_tokens is None else batch.tokens,
     }
 
 

@@ -13,7 +13,7 @@ from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.input.standard_input import may_be_piped
-from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
+from llm_orc.cli.shell.options import DOLLARS, TOKENS, app_here, wait_for_plan_option, when_full_option
 from llm_orc.cli.shell.output.streams import is_terminal, note
 from llm_orc.cli.shell.prompts import may_ask
 from llm_orc.cli.shell.usage import UsageMistake
@@ -74,6 +74,12 @@ _PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start th
     metavar="USD",
     help="Make no metered call that might bring the chat above this, e.g. `0.50`.  [default: none]",
 )
+@click.option(
+    "--max-total-tokens",
+    type=TOKENS,
+    metavar="N",
+    help="Take at most N tokens in the chat, of input and output together, e.g. `50000`.  [default: none]",
+)
 @wait_for_plan_option
 def command(
     *,
@@ -87,6 +93,7 @@ def command(
     when_full: WhenFull | None,
     allow_metered: bool,
     max_cost_usd: float | None,
+    max_total_tokens: int | None,
     wait_for_plan: bool | None,
 ) -> int:
     """Talk to an ensemble, to one agent (its name, or ENSEMBLE:AGENT), a model profile or a provider.
@@ -136,6 +143,7 @@ def command(
         conversation,
         consent,
         max_cost_usd,
+        max_total_tokens,
         when_full,
         stream=is_terminal(sys.stdout),
         wait_for_plan=wait_for_plan,

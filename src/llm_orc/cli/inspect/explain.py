@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from llm_orc.app.access.bills.today import spent_today
+from llm_orc.cli.inspect.today import today_value, today_words
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.exits import write_error
@@ -56,17 +58,20 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
     ensemble = find_ensemble(app, ensemble_name, note, models=named)
     order = stages(make_plan(ensemble))
     plan, error = run_late(explain_all(app, ensemble, allow_metered=allow_metered, models=named))
+    today = spent_today(app)
     try:
         refuse_programs(app, ensemble)
     except LlmOrcError as e:
         error = error or e
     if as_json:
-        write_json(_document(ensemble, order, plan, error))
+        write_json(_document(ensemble, order, plan, error) | {"today": today_value(today)})
     else:
         graph = [f"  {number}. {', '.join(names)}" for number, names in enumerate(order, start=1)]
         head = [f"{ensemble.name}: {count(len(ensemble.agents), 'agent')}", *graph, ""]
         asked = [*input_lines(ensemble)]
         lines = [*(head if len(ensemble.agents) > 1 else []), *_lines(plan), *(["", *asked] if asked else [])]
+        if today is not None:
+            lines += ["", f"today: {today_words(today)}"]
         write_data("".join(f"{line}\n" for line in lines))
         for notice in plan.notices:
             note(notice)
@@ -78,7 +83,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
 
 def _document(
     ensemble: Ensemble, order: Sequence[Sequence[str]], plan: AccessPlan, error: LlmOrcError | None
-) -> JsonValue:
+) -> dict[str, JsonValue]:
     from llm_orc.cli.shell.access_lines import cached_value, programs_value
 
     return {

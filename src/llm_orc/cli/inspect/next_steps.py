@@ -12,6 +12,7 @@ from llm_orc.formats.printable import first_words, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.agents.budgets.ceilings import Limited
     from llm_orc.app.diagnostics.status import Status
     from llm_orc.app.diagnostics.unfinished import BatchesSeen
     from llm_orc.app.history.runs import RunSummary
@@ -72,11 +73,17 @@ def _batches(seen: BatchesSeen, now: float) -> Iterator[tuple[str, str]]:
         yield "", f"{more:,} more: llm-orc batch list --status open,spent"
 
 
+_HIGHER: dict[Limited, str] = {
+    "cost": "--max-cost USD",
+    "calls": "--max-calls N",
+    "tokens": "--max-total-tokens N",
+}
+
+
 def _batch_state(batch: UnfinishedBatch, seen: BatchesSeen, now: float) -> str:
     resume = f"llm-orc batch resume {batch.batch_id}"
     if batch.state == "spent":
-        limit = "--max-cost USD" if batch.has_max_cost else "--max-calls N"
-        return f"has spent its budget: {resume} {limit}"
+        return f"has spent its budget: {resume} {_HIGHER[batch.limited]}"
     if batch.only_asks:
         rows = count(batch.asking, "row")
         verb = "waits" if batch.asking == 1 else "wait"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc._version import VERSION
 from llm_orc.app.approvals.commands import asks_value
 from llm_orc.cli.inspect.next_steps import unfinished_lines
+from llm_orc.cli.inspect.today import today_value, today_words
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
@@ -65,6 +66,8 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     broken = f", {status.broken_ensembles} that can't be read (llm-orc doctor)" if status.broken_ensembles else ""
     yield "ensembles", f"{status.own_ensembles} of yours, {status.packaged_ensembles} packaged{broken}"
     yield from _history(status)
+    if status.today is not None:
+        yield "today", today_words(status.today)
     yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
     yield from unfinished_lines(status)
 
@@ -126,6 +129,7 @@ def _value(status: Status) -> JsonValue:
         "untrusted_project": None
         if status.untrusted is None
         else {"directory": str(status.untrusted.root), "values": status.untrusted.values},
+        "today": today_value(status.today),
         "storage": {"path": str(status.storage), "bytes": status.storage_bytes},
     }
 

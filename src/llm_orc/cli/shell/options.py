@@ -38,6 +38,7 @@ class _Amount(click.FloatRange):
 
 DOLLARS = _Amount("not an amount of money")
 CALLS = click.IntRange(min=0, max=1_000_000_000)
+TOKENS = click.IntRange(min=0, max=1_000_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 WHEN_FULL = ("error", "truncate-oldest", "summarise")
@@ -127,6 +128,13 @@ def _limits(words: _Words) -> dict[str, Callable[[Decorated], Decorated]]:
             metavar="N",
             help=f"Send at most N requests to providers{words.each}, retries included, e.g. `20`."
             "  [default: the setting, else none]",
+        ),
+        "--max-total-tokens": click.option(
+            "--max-total-tokens",
+            type=TOKENS,
+            metavar="N",
+            help=f"Take at most N tokens{words.each}, of input and output together, e.g. `50000`; `max_tokens` is"
+            " about one answer.  [default: the setting, else none]",
         ),
         "--wait-for-plan": wait_for_plan_option,
     }
@@ -219,6 +227,7 @@ class RunLimitOptions(TypedDict):
     timeout_s: float | None
     max_cost_usd: float | None
     max_calls: int | None
+    max_total_tokens: int | None
     wait_for_plan: bool | None
 
 
@@ -259,6 +268,7 @@ class AskingOptions(TypedDict):
     timeout_s: float | None
     max_cost_usd: float | None
     max_calls: int | None
+    max_total_tokens: int | None
     wait_for_plan: bool | None
 
 
@@ -278,6 +288,7 @@ def limits_of(options: RunLimitOptions) -> RunLimits:
         options["max_cost_usd"],
         options["max_calls"],
         wait_for_plan=options["wait_for_plan"],
+        max_total_tokens=options["max_total_tokens"],
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.attachments.read import read_attachments
+from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.agents.kind import AgentKeys, Surroundings
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
@@ -139,6 +140,7 @@ class AgentReader:
             input_key=values.get("input_key"),
             fan_out=values.get("fan_out"),
             samples=_samples(name, values, say),
+            ceilings=Ceilings(values.get("max_cost"), values.get("max_calls"), values.get("max_total_tokens")),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\$\{([^{}\n]+)\}")
 _OWN_KEYS = frozenset(
-    {"inputs", "answer", "fails_when", "conversation", "max_cost", "max_calls", "when_full", "profiles"}
+    {
+        "inputs",
+        "answer",
+        "fails_when",
+        "conversation",
+        "max_cost",
+        "max_calls",
+        "max_total_tokens",
+        "when_full",
+        "profiles",
+    }
 )
 _PLACE = frozenset(
     {

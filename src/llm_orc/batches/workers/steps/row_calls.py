@@ -22,7 +22,7 @@ from llm_orc.batches.workers.steps.sinks import StepObserver
 from llm_orc.batches.workers.stoppable import Stoppable
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.shared import Clock
-from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
+from llm_orc.errors import AuthError, BatchBudgetExceeded, DailyBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,4 +161,4 @@ class RowCalls:
 
 
 def _stops_the_worker(error: LlmOrcError) -> bool:
-    return isinstance(error, AuthError | BatchBudgetExceeded)
+    return isinstance(error, AuthError | BatchBudgetExceeded | DailyBudgetExceeded)

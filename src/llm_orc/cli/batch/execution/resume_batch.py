@@ -26,6 +26,7 @@ class ResumeOptions(TypedDict):
     batch: str
     max_cost_usd: float | None
     max_calls: int | None
+    max_total_tokens: int | None
     rows_at_once: int | None
     allow_metered: bool
     wait_for_plan: bool | None
@@ -46,7 +47,13 @@ def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
     wanted = ResumeRequest(
         asked["batch"],
         asked["store"],
-        RequestedLimits(asked["max_cost_usd"], asked["max_calls"], asked["rows_at_once"], asked["wait_for_plan"]),
+        RequestedLimits(
+            asked["max_cost_usd"],
+            asked["max_calls"],
+            asked["rows_at_once"],
+            asked["wait_for_plan"],
+            asked["max_total_tokens"],
+        ),
         Consent(asked["allow_metered"]),
         failed=failed,
     )

@@ -1,0 +1,1 @@
+"""What may be spent: ceilings, and the budgets that keep to them."""
