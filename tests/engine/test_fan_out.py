@@ -12,6 +12,7 @@ from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.output import AgentOutput, ItemCounts
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork
@@ -333,3 +334,21 @@ async def test_the_first_goes_ahead_where_a_cache_can_keep_what_all_prompts_begi
     before_first_end = order[: order.index("a[0] ended")]
     assert before_first_word == (["a[0] asked"] if alone else ["a[0] asked", "a[1] asked", "a[2] asked"])
     assert {"a[1] asked", "a[2] asked"} <= set(before_first_end)
+
+
+@pytest.mark.parametrize(("on_failure", "status"), [("fail", "failed"), ("keep", "waiting")])
+async def test_nobody_is_waited_for_once_a_failed_item_has_decided(on_failure: str, status: str) -> None:
+    async def asks(turn: AgentTurn) -> str:
+        if "ask" in turn.prompt:
+            raise WaitsForPerson
+        return await echo(turn)
+
+    sink = await run(
+        AgentSpec("a", ECHO, fan_out=FanOut("${inputs.list}", on_item_failure=on_failure)),  # type: ignore[arg-type]
+        models=ScriptedAgents({"a": asks}),
+        inputs=(InputSpec("list", "array"),),
+        values={"list": ["ask", "bad"]},
+    )
+
+    [end] = [event for event in sink.events if isinstance(event, RunFinished)]
+    assert end.status == status

@@ -141,6 +141,11 @@ class Series(Protocol):
         """How many may be under way; None: as many as the run allows."""
         ...
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing that is still to come changes what becomes of the agent."""
+        ...
+
     def examples(self) -> Sequence[Scope]:
         """Return what a few of the runs may refer to, to see what they have in common."""
         ...

@@ -202,6 +202,7 @@ class BatchStore(BatchQueries):
             )
             delete_parts(connection, row.batch_id, row.number)
             if state == "asking":
+                delete_questions(connection, row.batch_id, row.number, but=folded.open_questions)
                 go_on_if_answered(connection, row.batch_id, row.number, folded.open_questions, enqueue)
             else:
                 delete_questions(connection, row.batch_id, row.number)

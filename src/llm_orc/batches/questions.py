@@ -165,8 +165,10 @@ def take_untold(engine: sa.Engine, batch_id: str, now: float, unless_after: floa
         return [one for one in _questions(connection, of_batch) if (one.number, one.asked.agent) in taken]
 
 
-def delete_questions(connection: sa.Connection, batch_id: str, number: int) -> None:
-    connection.execute(sa.delete(QUESTIONS).where(_OF.batch_id == batch_id, _OF.number == number))
+def delete_questions(connection: sa.Connection, batch_id: str, number: int, but: Collection[str] = ()) -> None:
+    """Delete what a row asks, but what these agents ask, and what they were answered."""
+    this = (_OF.batch_id == batch_id, _OF.number == number, _OF.agent.not_in(sorted(but)))
+    connection.execute(sa.delete(QUESTIONS).where(*this))
 
 
 def _go_on(connection: sa.Connection, batch_id: str, number: int, enqueue: Enqueue) -> None:

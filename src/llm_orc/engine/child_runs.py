@@ -49,7 +49,7 @@ class ChildRuns:
             raise first_cause(e) from e
         finally:
             self._shared.slots.take_at_once()
-        if repeats.is_waiting:
+        if repeats.is_waiting and not series.is_decided:
             raise WaitsForPerson
 
     def asked(self, turn: AgentTurn) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.output import AgentOutput, ItemCounts, ModelCall, cost_of, usage_of
-from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
+from llm_orc.agents.path import AgentPath, above, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.before import Before, LateAnswers, OpenActions, SettledRounds
@@ -124,6 +124,7 @@ class RunState:
         self.settled = SettledRounds()
         self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
         self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
+        self.asked_in_vain: set[str] = set()  # agents that failed without an answer: they ask again
         self.tools = ToolsUsed()
         self.actions = OpenActions()
         # Calls whose answers were sent back, or asked for tools, in all attempts.
@@ -131,9 +132,13 @@ class RunState:
 
     @property
     def open_questions(self) -> dict[str, ApprovalAsked]:
-        """The questions that are neither answered nor overdue, by agent."""
+        """The questions that are neither answered nor overdue, and still matter, by agent."""
         ended = {path for path, agent in self.agents.items() if agent.phase in {"completed", "failed", "skipped"}}
-        return {p: asked for p, asked in self.questions.items() if p not in self.answers and p not in ended}
+        return {
+            path: asked
+            for path, asked in self.questions.items()
+            if path not in self.answers and ended.isdisjoint((path, *above(AgentPath(path))))
+        }
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
@@ -179,6 +184,7 @@ class RunState:
             self.answers[event.agent] = event
             return
         self.questions[event.agent] = event
+        self.asked_in_vain.discard(event.agent)
         self.answers.pop(event.agent, None)
         self._agent(event.agent).phase = "waiting_for_answer"
 
@@ -271,12 +277,17 @@ class RunState:
                 state.duration_s = event.duration_s
                 state.streamed.clear()
             case AgentFailed():
-                state.phase, state.error, state.duration_s = "failed", event.error, event.duration_s
-                state.streamed.clear()
+                self._fail(state, event)
             case AgentSkipped():
                 state.phase, state.because, state.reason = "skipped", event.because, event.reason
             case _:
                 assert_never(event)
+
+    def _fail(self, state: AgentState, event: AgentFailed) -> None:
+        state.phase, state.error, state.duration_s = "failed", event.error, event.duration_s
+        state.streamed.clear()
+        if event.agent in self.questions and event.agent not in self.answers:
+            self.asked_in_vain.add(event.agent)
 
     @property
     def outputs(self) -> dict[str, AgentOutput]:

@@ -138,7 +138,14 @@ async def test_without_otherwise_the_agent_fails_when_the_time_has_passed(worksp
     assert error is not None
     assert (error.code, late["after"].status) == ("approval_expired", "skipped")
     assert error.hint is not None
-    assert "runs fork" in error.hint
+    assert f"llm-orc resume {parked.run_id}" in error.hint
+
+    again = await resume_run(at(app, 3601), ResumeOptions(parked.run_id))
+    assert again["ok"].status == "waiting"
+    assert again["ok"].asked is not None
+    assert again["ok"].asked.deadline == at(app, 7201).clock.now()
+    answered = await answer_run(at(app, 3602), parked.run_id, None, APPROVE, ResumeOptions())
+    assert answered["ok"].response == "approve"
 
 
 @pytest.mark.parametrize("otherwise", ["reject", None])

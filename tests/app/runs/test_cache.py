@@ -219,6 +219,19 @@ def test_the_store_is_private_stays_small_and_forgets_what_is_too_old(tmp_path: 
     store.close()
 
 
+def test_stores_of_several_processes_stay_below_the_size_together(tmp_path: Path) -> None:
+    stores = [AnswerStore(tmp_path / "answers.sqlite", most_bytes=64_000) for _ in range(3)]
+    for number in range(300):
+        stores[number % 3].keep(b"%d" % number, AgentOutput("x" * 1000, ()), float(number))
+    size = stores[0].size()
+
+    assert 55_000 < size.size_bytes < 70_000
+    assert stores[1].find(b"0", 300.0, None) is None
+    assert stores[1].find(b"299", 300.0, None) is not None
+    for store in stores:
+        store.close()
+
+
 def test_half_a_character_in_a_question_or_an_answer_is_no_failure(tmp_path: Path) -> None:
     """JSON can say a lone surrogate, so an item of a list can, and UTF-8 can't."""
     store = AnswerStore(tmp_path / "x.sqlite")

@@ -64,6 +64,10 @@ class _OverItems:
             fan_out.name, None, 0, len(items), digest_of(items), agents_of_list(turn.agent, scope.names)
         )
 
+    @property
+    def is_decided(self) -> bool:
+        return self._is_over
+
     def examples(self) -> list[Scope]:
         last = len(self._items) - 1
         places = {last * part // _EXAMPLES for part in range(_EXAMPLES + 1)} if self._items else ()

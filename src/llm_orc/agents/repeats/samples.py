@@ -69,6 +69,7 @@ class _Samples:
     """See `agents.turn.Series`."""
 
     at_once = None
+    is_decided = False
 
     def __init__(self, samples: Samples, scope: Scope) -> None:
         self.votes = Votes(samples)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.agents.path import top_of
 from llm_orc.agents.people.question import BY_TIME, Answer, WaitsForPerson, answered
 from llm_orc.app.approvals.person import person_here
 from llm_orc.dataclass import dataclass
@@ -78,7 +76,8 @@ class Desk:
 
     async def __call__(self, turn: AgentTurn, question: Question) -> Answer:
         asked = self._state.questions.get(turn.path)
-        if asked is None or (asked.message, asked.choices) != (question.message, question.choices):
+        is_new = asked is None or (asked.message, asked.choices) != (question.message, question.choices)
+        if asked is None or is_new or turn.path in self._state.asked_in_vain:
             asked = await self._ask_first(turn, question)
         async with turn.idle():
             return await self._answer_to(asked)
@@ -150,7 +149,7 @@ class Desk:
         assert asked.deadline is not None
         raise ApprovalExpired(
             f"nobody answered agent `{asked.agent}` until {minute(asked.deadline)}",
-            hint=f"Ask again: `llm-orc runs fork {self._run_id} --from {quote(top_of(asked.agent))}`.",
+            hint=f"Ask again: `llm-orc resume {self._run_id}`.",
         )
 
     async def _record(self, asked: ApprovalAsked, answer: Answer) -> Answer:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 * 1024**2  # of all answers
 _LARGEST_SHARE = 16  # no answer is larger than this part of all
+_UNCOUNTED_SHARE = 64  # after this part of all is written, the size is counted again: others write as well
 _MIGRATIONS = (
     """
     CREATE TABLE answers (
@@ -58,6 +59,7 @@ class AnswerStore:
         self._lock = Lock()
         self._opened: sqlite3.Connection | None = None
         self._secret = b""
+        self._room = 0  # bytes that are written before all are counted, which takes time
 
     def key(self, shape: JsonValue) -> bytes:
         """Return what an answer of this shape is stored under."""
@@ -86,13 +88,17 @@ class AnswerStore:
             connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (key, now, now, len(body), body)
             )
-            (total,) = connection.execute("SELECT SUM(size) FROM answers").fetchone()
-            while total > self._most_bytes:
-                oldest, size = connection.execute(
-                    "SELECT key, size FROM answers ORDER BY used_at LIMIT 1"
-                ).fetchone()
-                connection.execute("DELETE FROM answers WHERE key = ?", (oldest,))
-                total -= size
+            self._room -= len(body)
+            if self._room < 0:
+                self._make_room(connection)
+
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        (total,) = connection.execute("SELECT SUM(size) FROM answers").fetchone()
+        while total > self._most_bytes:
+            oldest, size = connection.execute("SELECT key, size FROM answers ORDER BY used_at LIMIT 1").fetchone()
+            connection.execute("DELETE FROM answers WHERE key = ?", (oldest,))
+            total -= size
+        self._room = min(self._most_bytes - total, self._most_bytes // _UNCOUNTED_SHARE)
 
     def size(self) -> CacheSize:
         with self._connection() as connection:
