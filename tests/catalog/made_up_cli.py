@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,6 +14,7 @@ from llm_orc.providers.base import Target
 from llm_orc.providers.official_cli.lines import text_in
 from llm_orc.providers.official_cli.program import Answered, Call, Meaning, OfficialCli, TurnReader
 from llm_orc.providers.official_cli.state import Standing, Told
+from llm_orc.providers.parts import Attachment
 
 if TYPE_CHECKING:
     from llm_orc.providers.official_cli.lines import Fields
@@ -67,7 +68,7 @@ class Parrot(OfficialCli):
     def files(self, call: Call) -> Mapping[str, str]:
         return {}
 
-    def turn(self, prompt: str) -> bytes:
+    def turn(self, prompt: str, files: Sequence[Attachment] = ()) -> bytes:
         return prompt.encode()
 
     def reader(self, target: Target, call: Call, prompt: str) -> TurnReader:

@@ -138,8 +138,9 @@ def act(do, answer):
 
 for line in sys.stdin:
     turn = json.loads(line)
-    prompt = turn["message"]["content"]
-    record(prompt=prompt, composed=turn.get("client_composed"))
+    content = turn["message"]["content"]
+    prompt = content if isinstance(content, str) else content[-1]["text"]
+    record(prompt=prompt, content=content, composed=turn.get("client_composed"))
     say(type="system", subtype="init", apiKeySource=setup["key_source"], tools=setup["tools"], model="claude-sonnet-5-5")
     history.append(prompt)
     do = prompt.split("[do ", 1)[1].split("]", 1)[0] if "[do " in prompt else setup["do"]

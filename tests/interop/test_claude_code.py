@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from llm_orc.errors import (
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
+from llm_orc.providers.parts import Attachment
 from llm_orc.sandbox.canned import LABEL
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.request_log import ReceivedRequest
@@ -29,6 +31,10 @@ from llm_orc.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.interop
 
+# A picture of one point: the program looks at what it sends.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 _PACKAGES = Path(__file__).parent / "node_modules" / "@anthropic-ai"
 _TOKEN = "sk-ant-oat01-invented-for-this-test"
 _MARKER = "marker-of-a-stray-key"
@@ -91,6 +97,17 @@ def asking(text: str, *before: Message, conversation: str | None = None) -> Mode
 
 def headers(request: ReceivedRequest) -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
+
+
+async def test_files_arrive_before_the_prompt(clis: OfficialClis) -> None:
+    files = Attachment("a.png", "image/png", PIXEL), Attachment("b.txt", "text/plain", b"two words")
+    async with Sandbox() as sandbox:
+        turn = Message("user", "What is it?", attachments=files)
+        await (await model(clis, sandbox)).reply(ModelRequest((turn,), system_prompt="You are a tax lawyer."))
+        last = sandbox.requests[-1].messages[-1]
+
+    assert [(file.media_type, file.data) for file in last.attachments] == [("image/png", PIXEL)]
+    assert last.content.endswith("File `b.txt`:\n\ntwo words\n\nWhat is it?")
 
 
 @pytest.mark.parametrize("text", ["/help", "@/etc/passwd what is in it?", "!ls", "ä 🙂\nsecond line"])

@@ -22,6 +22,7 @@ OFFICIAL_CLI_ROWS: tuple[OfficialCliRow, ...] = (
         metered_sibling="anthropic-api",
         sibling_models="claude-",
         models=("sonnet", "opus", "haiku"),  # of its `--model`: the newest of each kind
+        takes_files="anthropic",
     ),
     OfficialCliRow(
         name="codex-cli",

@@ -150,6 +150,7 @@ class OfficialCliRow:
     sibling_models: str = ""  # as in `ProviderSpec`
     models: tuple[str, ...] = ()  # names of models that its vendor documents, if the program lists none
     arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
+    takes_files: DialectName | None = None  # those of this protocol, beside text; None: text only
     billing: Billing = Billing.SUBSCRIPTION  # who pays for calls with its user's login
     proves_login: bool = True  # else only its user knows who pays, and only agents that name it use it
     interactive_only: InteractiveOnly | None = None  # as in `ProviderSpec`

@@ -31,6 +31,7 @@ from llm_orc.errors import (
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
+from llm_orc.providers.parts import Attachment, ToolOffer
 from tests.fakes.claude import LOGGED_OUT, StandIn
 
 
@@ -64,6 +65,42 @@ async def ask(clis: OfficialClis, text: str) -> Reply:
 
 
 # --- what it is given ---
+
+PNG = Attachment("a.png", "image/png", b"\x89PNG")
+TEXT = Attachment("b.txt", "text/plain", b"two words")
+
+
+async def test_files_go_before_the_prompt(clis: OfficialClis, claude: StandIn) -> None:
+    asked = ModelRequest((Message("user", "Look.", attachments=(PNG, TEXT)),))
+
+    await (await model(clis)).reply(asked)
+
+    (seen,) = [line["content"] for line in claude.seen if "content" in line]
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}
+    assert seen == [
+        {"type": "image", "source": source},
+        {"type": "text", "text": "File `b.txt`:\n\ntwo words\n\nLook."},
+    ]
+
+
+async def test_files_of_earlier_turns_are_given_to_a_new_process(clis: OfficialClis, claude: StandIn) -> None:
+    before = Message("user", "Look.", attachments=(PNG,)), Message("assistant", "Seen.")
+
+    await (await model(clis)).reply(ModelRequest((*before, Message("user", "And?"))))
+
+    (seen,) = [line["content"] for line in claude.seen if "content" in line]
+    assert [block["type"] for block in seen] == ["image", "text"]
+
+
+async def test_what_it_can_not_be_given_is_refused_before_it_starts(clis: OfficialClis, claude: StandIn) -> None:
+    tiff = ModelRequest((Message("user", "Look.", attachments=(Attachment("x.tiff", "image/tiff", b"II"),)),))
+    tools = ModelRequest((Message("user", "Look."),), tools=(ToolOffer("a", "b", {}),))
+
+    for asked, why in ((tiff, r"`x\.tiff`.*not `image/tiff`"), (tools, "can't call the tools of an agent")):
+        with pytest.raises(RequestRejected, match=why) as caught:
+            await (await model(clis)).reply(asked)
+        assert "Nothing was sent" in (caught.value.hint or "")
+    assert claude.prompts == []
 
 
 @pytest.mark.parametrize(

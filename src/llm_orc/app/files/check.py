@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.uses.file_flow import files_by_agent
 from llm_orc.app.access.models import HttpConnection
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import InputError
-from llm_orc.providers.dialects.attachments import problem_of
+from llm_orc.providers.dialects.attachments import problem_for_cli, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +44,10 @@ def check_files(recipe: Recipe, ready: Models, told: Mapping[str, Sequence[FileR
 
 def _why_not(file: FileRef, model: Model) -> str | None:
     """Return why the model can't be given the file, as far as its protocol decides; None: it can."""
-    if not isinstance(model.connection, HttpConnection):
-        return "it is an official CLI, which is given no files"
-    return problem_of(file.media_type, file.size, model.connection.endpoint.dialect)
+    connection = model.connection
+    if isinstance(connection, HttpConnection):
+        return problem_of(file.media_type, file.size, connection.endpoint.dialect)
+    return problem_for_cli(file.media_type, file.size, OFFICIAL_CLIS[connection.state.name].takes_files)
 
 
 def _refuse_unseen(recipe: Recipe, by_agent: Mapping[AgentPath, Sequence[FileRef]]) -> None:

@@ -8,6 +8,7 @@ https://ai.google.dev/gemini-api/docs/image-understanding, …/document-processi
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.dataclass import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.providers.base import ModelRequest, Target
+    from llm_orc.providers.base import Message, ModelRequest, Target
     from llm_orc.providers.parts import Attachment
 
 _MB = 1_000_000
@@ -69,6 +70,13 @@ def problem_of(media_type: str, size: int, dialect: DialectName) -> str | None:
     return None
 
 
+def problem_for_cli(media_type: str, size: int, takes_files: DialectName | None) -> str | None:
+    """Return why an official CLI can't be given a file; `takes_files` is that of its row. None: it can."""
+    if takes_files is not None:
+        return problem_of(media_type, size, takes_files)
+    return None if kind_of(media_type) == "text" else "it is an official CLI that is given no files but text"
+
+
 def problem_of_all(sizes: Sequence[int], dialect: DialectName) -> str | None:
     """Return why files of these sizes, each of which is fine, can't go in one request; None: they can."""
     taken = TAKEN[dialect]
@@ -83,13 +91,42 @@ def problem_of_all(sizes: Sequence[int], dialect: DialectName) -> str | None:
 def refuse_files(request: ModelRequest, dialect: DialectName, target: Target) -> None:
     """Raise `RequestRejected` for files that the protocol doesn't take, before anything is sent."""
     files = [file for message in request.messages for file in message.attachments]
-    for file in files:
-        if problem := problem_of(file.media_type, len(file.data), dialect):
-            raise _rejected(f"{target} can't be given `{one_line(file.name, 80)}`: {problem}")
-        if file.kind == "text" and _text(file) is None:
-            raise _rejected(f"{target} can't be given `{one_line(file.name, 80)}`: it is no text in UTF-8")
+    _refuse_each(files, target, lambda file: problem_of(file.media_type, len(file.data), dialect))
     if problem := problem_of_all([len(file.data) for file in files], dialect):
         raise _rejected(f"{target} can't be given {len(files)} files: {problem}")
+
+
+def refuse_files_for_cli(request: ModelRequest, takes_files: DialectName | None, target: Target) -> None:
+    """Raise `RequestRejected` for files that an official CLI isn't given, before anything is sent."""
+    files = [file for message in request.messages for file in message.attachments]
+    _refuse_each(files, target, lambda file: problem_for_cli(file.media_type, len(file.data), takes_files))
+
+
+def _refuse_each(
+    files: Sequence[Attachment], target: Target, problem_with: Callable[[Attachment], str | None]
+) -> None:
+    for file in files:
+        problem = problem_with(file)
+        if problem is None and file.kind == "text" and _text(file) is None:
+            problem = "it is no text in UTF-8"
+        if problem is not None:
+            raise _rejected(f"{target} can't be given `{one_line(file.name, 80)}`: {problem}")
+
+
+def with_text_inside(message: Message) -> Message:
+    """Return the turn with its files of text before its own, for a program that is given nothing but text."""
+    texts = [in_words(file) for file in message.attachments if file.kind == "text"]
+    others = tuple(file for file in message.attachments if file.kind != "text")
+    return replace(message, content="\n\n".join([*texts, message.content]), attachments=others)
+
+
+def in_words(file: Attachment) -> str:
+    """Return a file of text as it stands in a prompt, with its name."""
+    return f"{_title(file)}\n\n{_text(file) or ''}"
+
+
+def _title(file: Attachment) -> str:
+    return f"File `{one_line(file.name, 200)}`:"
 
 
 def _rejected(message: str) -> RequestRejected:
@@ -104,12 +141,11 @@ def parts_of(
     Where there are several, the name stands before each, so that the prompt can say which it means.
     """
     for file in files:
-        name = f"File `{one_line(file.name, 200)}`:"
         if file.kind == "text":
-            yield text(f"{name}\n\n{_text(file) or ''}")
+            yield text(in_words(file))
             continue
         if len(files) > 1:
-            yield text(name)
+            yield text(_title(file))
         yield binary(file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import (
@@ -18,6 +19,7 @@ from llm_orc.errors import (
 )
 from llm_orc.net.text import is_blank
 from llm_orc.providers.base import Message, ModelInterface, Reply, Target
+from llm_orc.providers.dialects.attachments import base64_of, refuse_files_for_cli, with_text_inside
 from llm_orc.providers.limits.plan_limit import ends_soon
 from llm_orc.providers.official_cli.history import in_one_prompt
 from llm_orc.providers.structured.asked import Asked, asked_for, unwrapped
@@ -51,6 +53,8 @@ class OfficialCliModel(ModelInterface):
 
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
         self._refuse_what_it_cannot_take(request)
+        if any(message.attachments for message in request.messages):
+            request = replace(request, messages=tuple(map(with_text_inside, request.messages)))
         attempt = 1
         while True:
             try:
@@ -71,6 +75,7 @@ class OfficialCliModel(ModelInterface):
         if request.permit is None:
             return self._reply(await self._attempt(request, observer, attempt), request)
         size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages)
+        size += sum(len(base64_of(file)) for m in request.messages for file in m.attachments)
         async with request.permit(size) as permitted:
             await permitted.before_send()
             reply = self._reply(await self._attempt(request, observer, attempt), request)
@@ -95,6 +100,7 @@ class OfficialCliModel(ModelInterface):
         session = await self._pool.resume(request.conversation, request.messages[:-1], system)
         async with self._pool.first.turn() as taken:
             prompt = request.messages[-1].content if session else in_one_prompt(request.messages)
+            sent = request.messages[-1:] if session else request.messages
             self._refuse_too_large(prompt)
             if session is None:
                 session = await self._pool.begin(self._model, system, request.max_tokens, asked.schema)
@@ -108,6 +114,7 @@ class OfficialCliModel(ModelInterface):
                     is_last=not (keeps or program.converses),
                     taken=taken,
                     first_attempt=attempt,
+                    files=[file for message in sent for file in message.attachments],
                 )
                 self._refuse_blank(answered)
             except BaseException:
@@ -133,12 +140,10 @@ class OfficialCliModel(ModelInterface):
 
     def _refuse_what_it_cannot_take(self, request: ModelRequest) -> None:
         """Nothing that an agent names is left out silently."""
-        what = "call the tools of an agent" if request.tools else ""
-        if not what and any(message.attachments for message in request.messages):
-            what = "be given files"
-        if what:
+        refuse_files_for_cli(request, self._pool.program.row.takes_files, self._target)
+        if request.tools:
             raise RequestRejected(
-                f"{self._target} can't {what}, as it is an official CLI",
+                f"{self._target} can't call the tools of an agent, as it is an official CLI",
                 hint="Nothing was sent. Use a model that is called with a key or a sign-in.",
             )
 

@@ -16,12 +16,13 @@ from llm_orc.processes.framing import LINES, Framing
 from llm_orc.providers.base import StopReason, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.lines import Fields
     from llm_orc.providers.official_cli.state import Standing, Told
+    from llm_orc.providers.parts import Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ class OfficialCli(ABC):
         """
 
     @abstractmethod
-    def turn(self, prompt: str) -> bytes:
-        """Return what is written to its standard input for one turn."""
+    def turn(self, prompt: str, files: Sequence[Attachment] = ()) -> bytes:
+        """Return what is written to its standard input for one turn; its row says which `files` it takes."""
 
     @abstractmethod
     def reader(self, target: Target, call: Call, prompt: str) -> TurnReader:

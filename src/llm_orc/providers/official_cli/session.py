@@ -14,7 +14,7 @@ from llm_orc.providers.official_cli.lines import fields_of
 from llm_orc.providers.official_cli.program import Answered, Answering, Piece, Respond, TriesAgain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from llm_orc.errors import LlmOrcError
     from llm_orc.net.options import NetworkSettings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.base import Message, ReplyObserver, Target
     from llm_orc.providers.official_cli.program import Call, Meaning, OfficialCli, TurnReader
     from llm_orc.providers.official_cli.slots import Slots
+    from llm_orc.providers.parts import Attachment
 
 _EXIT_S = 2.0  # to exit by itself, once its input has ended
 _LAST_LOOK_S = 0.2  # after a timeout: what arrived while we were suspended is still read
@@ -63,12 +64,13 @@ class Session:
         is_last: bool,
         taken: Callable[[], None],
         first_attempt: int,
+        files: Sequence[Attachment] = (),
     ) -> Answered:
         """Take one turn. Raises `LlmOrcError`; after that, or a cancellation, the process is unusable."""
         turn = _Turn(
             self._program, self._child, self._program.reader(target, self.call, prompt), target, self._network
         )
-        await turn.begin(self._program.turn(prompt), is_last=is_last)
+        await turn.begin(self._program.turn(prompt, files), is_last=is_last)
         attempt = first_attempt
         while True:
             meaning = await turn.next()

@@ -36,7 +36,7 @@ def messages_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     """
     refuse_files(request, "anthropic", target)
     turns = fitted(request.messages, "anthropic", target)
-    contents = [_content(turn) for turn in turns]
+    contents = [content_of(turn) for turn in turns]
     goes_on = request.conversation is not None or bool(request.tools)
     if request.shared and turns and not turns[-1].results:
         contents[-1] = _shared(turns[-1], request.shared)
@@ -48,7 +48,8 @@ def messages_of(request: ModelRequest, target: Target) -> list[JsonValue]:
     return [{"role": turn.role, "content": content} for turn, content in zip(turns, contents, strict=True)]
 
 
-def _content(turn: Message) -> str | list[JsonValue]:
+def content_of(turn: Message) -> str | list[JsonValue]:
+    """Return the content of a turn: its text, or blocks where it has more."""
     if turn.role == "assistant":
         return _answer(turn) if turn.calls else turn.content
     if not turn.results and not turn.attachments:

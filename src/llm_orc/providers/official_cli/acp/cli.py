@@ -16,13 +16,14 @@ from llm_orc.providers.official_cli.program import OfficialCli
 from llm_orc.providers.official_cli.state import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.program import Call
     from llm_orc.providers.official_cli.state import Told
+    from llm_orc.providers.parts import Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class AcpAgent(OfficialCli):
     def files(self, call: Call) -> Mapping[str, str]:
         return {}
 
-    def turn(self, prompt: str) -> bytes:
+    def turn(self, prompt: str, files: Sequence[Attachment] = ()) -> bytes:
         return messages.initialize()
 
     def reader(self, target: Target, call: Call, prompt: str) -> AcpTurn:

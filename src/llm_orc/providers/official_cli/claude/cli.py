@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import MeteredNotAllowed
+from llm_orc.providers.base import Message
+from llm_orc.providers.dialects.turns.anthropic import content_of
 from llm_orc.providers.official_cli.claude.login import standing_of
 from llm_orc.providers.official_cli.claude.turn import ClaudeTurn
 from llm_orc.providers.official_cli.program import OfficialCli
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.program import Call
     from llm_orc.providers.official_cli.state import Standing, Told
+    from llm_orc.providers.parts import Attachment
 
 _PROMPT_FILE = "system-prompt.txt"
 _QUIET = {
@@ -88,12 +91,13 @@ class Claude(OfficialCli):
     def files(self, call: Call) -> Mapping[str, str]:
         return {_PROMPT_FILE: call.system_prompt or _NO_ROLE}
 
-    def turn(self, prompt: str) -> bytes:
+    def turn(self, prompt: str, files: Sequence[Attachment] = ()) -> bytes:
+        content = content_of(Message("user", prompt, attachments=tuple(files)))
         line = {
             "type": "user",
             "client_composed": True,  # verbatim: no command in it, no file
             "parent_tool_use_id": None,
-            "message": {"role": "user", "content": prompt},
+            "message": {"role": "user", "content": content},
         }
         return json.dumps(line).encode() + b"\n"
 

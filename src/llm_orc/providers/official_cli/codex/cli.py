@@ -19,13 +19,14 @@ from llm_orc.providers.official_cli.program import OfficialCli
 from llm_orc.providers.official_cli.state import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.program import Call
     from llm_orc.providers.official_cli.state import Told
+    from llm_orc.providers.parts import Attachment
 
 _ROLE_FILE = "instructions.md"
 _MODELS_FILE = "models.json"
@@ -104,7 +105,7 @@ class Codex(OfficialCli):
         files = {_ROLE_FILE: call.system_prompt or "You are a helpful assistant.", _MODELS_FILE: models}
         return files if call.schema is None else {**files, _SCHEMA_FILE: json.dumps(call.schema)}
 
-    def turn(self, prompt: str) -> bytes:
+    def turn(self, prompt: str, files: Sequence[Attachment] = ()) -> bytes:
         return prompt.encode("utf-8", "replace")
 
     def reader(self, target: Target, call: Call, prompt: str) -> CodexTurn:
