@@ -12,6 +12,7 @@ from llm_orc.agents.approval.work import ApprovalWork
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.fan_out.spec import FanOut
+from llm_orc.agents.loop.work import LoopWork
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
@@ -166,6 +167,34 @@ async def test_each_item_asks_and_each_answer_counts(store: StoreUrl) -> None:
 
     assert row.result is not None
     assert [one["choice"] for one in row.result["ok"].data] == ["approve", "reject"]  # type: ignore[union-attr, index]
+
+
+async def test_each_round_of_a_loop_asks_and_a_kill_repeats_only_what_was_in_flight(store: StoreUrl) -> None:
+    body = NestedEnsemble(
+        "body",
+        (
+            AgentSpec("draft"),
+            AgentSpec("ok", ApprovalWork("Take ${draft}?")),
+            AgentSpec("note", depends_on=("ok",)),
+        ),
+        is_body=True,
+    )
+    agents = (AgentSpec("loop", LoopWork(body, '${ok.choice} == "approve"', 3)),)
+    async with worker(store, first := Provider("loop[2]/draft")) as killed:
+        await submit(killed.store, agents)
+        await in_state(killed.store, "asking")
+        await answer(killed.store, "loop[1]/ok", "reject")
+        await until(lambda: first.calls["loop[2]/draft"] == 1)
+        killed.executor.evict()
+    async with worker(store, second := Provider()) as again:
+        await in_state(again.store, "asking")
+        await answer(again.store, "loop[2]/ok")
+        row = await in_state(again.store, "completed")
+
+    assert first.calls == {"loop[1]/draft": 1, "loop[1]/note": 1, "loop[2]/draft": 1}
+    assert second.calls == {"loop[2]/draft": 1, "loop[2]/note": 1}
+    assert row.result is not None
+    assert row.result["loop"].rounds is not None
 
 
 async def test_the_question_and_its_deadline_survive_a_kill(store: StoreUrl) -> None:

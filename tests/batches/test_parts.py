@@ -37,6 +37,7 @@ from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.batches.batch import BatchRow
@@ -294,6 +295,24 @@ def _status(store: WorkerStore) -> str | None:
     this = sa.select(ENGINE_WORKFLOWS.c.status).where(ENGINE_WORKFLOWS.c.workflow_uuid == ROW)
     with engine_connection(store.engine) as connection:
         return connection.execute(this).scalar()
+
+
+async def test_an_answer_that_was_stored_before_a_kill_is_written_to_its_file_after_it(
+    store: StoreUrl, tmp_path: Path
+) -> None:
+    agents = (AgentSpec("a", save_as="a.txt"), AgentSpec("b"))
+    first, second = Provider("b"), Provider()
+    async with worker(store, first) as killed:  # where nothing is written, as if it were killed between
+        await submit(killed.store, Recipe(Ensemble("e", agents), "", {}))
+        await until(lambda: first.calls["b"] == 1 and _steps(killed.store) == 1)
+        killed.executor.evict()
+    with WorkerStore(store) as opened:
+        executor = RowExecutor(opened, second.make_caller, SystemClock(), only=["b1"], save_below=tmp_path)
+        async with asyncio.timeout(LIMIT_S), Worker(opened, executor):
+            row = await ended(opened)
+
+    assert (row.state, second.calls) == ("completed", {"b": 1})
+    assert (tmp_path / "a.txt").read_text() == "a!"
 
 
 async def test_an_execution_that_lost_its_row_stores_nothing(store: StoreUrl) -> None:
