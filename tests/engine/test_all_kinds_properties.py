@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.loop.work import LoopWork
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.people.question import Answer, Question, WaitsForPerson
-from llm_orc.agents.samples.spec import Samples
+from llm_orc.agents.samples.spec import Judge, Samples
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble, Requires
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork, Work
@@ -81,7 +82,8 @@ def works(draw: st.DrawFn, depth: int, words: str, *, timed: bool) -> tuple[Work
         case "model":
             return ModelWork(prompt=words), None
         case "samples":
-            return ModelWork(prompt=words), Samples(draw(st.integers(2, 5)))
+            judge = draw(st.sampled_from([None, Judge()]))
+            return ModelWork(prompt=words), Samples(draw(st.integers(2, 5)), judge=judge)
         case "person":
             return ApprovalWork(f"Go on with {words}?"), None
         case "ensemble":
@@ -93,6 +95,14 @@ def works(draw: st.DrawFn, depth: int, words: str, *, timed: bool) -> tuple[Work
             carry = draw(st.sampled_from([None, "carried ${a0}"]))
             rounds = draw(st.integers(1, 3))
             return LoopWork(body, until, rounds, carry_task=carry, task=f"loop over {words}"), None
+
+
+def answer(turn: AgentTurn, digest: bytes) -> str:
+    """Return a list; of a judge, one of the answers that it was given."""
+    if not turn.path.endswith("/judge"):
+        return json.dumps([digest.hex()[:4]] * (digest[2] % 4))
+    numbers = re.findall(r"of='answer' number='(\d+)'", turn.prompt)
+    return json.dumps({"why": "w", "best": int(numbers[digest[2] % len(numbers)])})
 
 
 @dataclass
@@ -134,7 +144,7 @@ class World:
                 await asyncio.sleep(0)
             if digest[0] % 8 < self.failing:
                 raise ReplyUnreadable("no text")
-            return AgentOutput(json.dumps([digest.hex()[:4]] * (digest[2] % 4)), ())
+            return AgentOutput(answer(turn, digest), ())
 
         async def person(turn: AgentTurn, question: Question) -> Answer:
             see(turn)
