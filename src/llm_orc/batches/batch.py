@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -90,6 +91,7 @@ class NewBatch:
     total: int
     limits: BatchLimits = BatchLimits()
     most: Most = NO_MOST
+    contents: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)  # of its files, by SHA-256
 
 
 @dataclass(frozen=True, slots=True)

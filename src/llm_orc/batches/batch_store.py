@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from llm_orc.auth.access import Billing
 from llm_orc.batches.batch import NO_MOST, Most
 from llm_orc.batches.batch_queries import BatchQueries
+from llm_orc.batches.files.contents import delete_contents, keep_contents
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
 from llm_orc.batches.parts import delete_parts
 from llm_orc.batches.questions import Enqueue, delete_questions, go_on_if_answered
@@ -59,6 +60,7 @@ class BatchStore(BatchQueries):
                         **limits,
                     )
                 )
+        keep_contents(self._engine, new.batch_id, new.contents)  # before rows, which may be carried out at once
         while True:
             with self._engine.begin() as connection:
                 _lock(connection, new.batch_id)
@@ -171,6 +173,7 @@ class BatchStore(BatchQueries):
         with self._engine.begin() as connection:
             for table in (ROWS, PARTS, QUESTIONS, RESERVATIONS, SPENT_WITHIN):
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
+            delete_contents(connection, batch_id)
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes], enqueue: Enqueue) -> RowState:

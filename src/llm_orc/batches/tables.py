@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
@@ -139,6 +139,20 @@ PLAN_WAITS = sa.Table(
     sa.Column("plan", sa.Text, primary_key=True),  # its access, and the model if the limit is that of one
     sa.Column("until", sa.Float(53), nullable=False),  # no call of the batch before
     sa.Column("wait", sa.LargeBinary, nullable=False),  # an event `plan_wait_started`
+)
+
+CONTENTS = sa.Table(
+    "llm_orc_contents",  # of files, each once
+    METADATA,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+BATCH_CONTENTS = sa.Table(
+    "llm_orc_batch_contents",  # which batch may read which; a content goes with the last one
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("sha256", sa.Text, sa.ForeignKey(CONTENTS.c.sha256), primary_key=True),
 )
 
 ENGINE_SCHEMA = "dbos"  # a file has none: `engine_connection`

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.files.ref import as_names
 from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import (
@@ -167,7 +168,8 @@ def _notes(result: RunResult) -> Iterator[str]:
 
 
 def _cell(value: JsonValue) -> str:
-    """Return a text unchanged, and any other value as JSON."""
+    """Return a text unchanged, the name of a file, and any other value as JSON."""
+    value = as_names(value)
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)

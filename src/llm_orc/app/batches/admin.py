@@ -13,6 +13,7 @@ from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, Failures, queue_of
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, open_engine, store_error
+from llm_orc.batches.files.contents import load_content
 from llm_orc.batches.questions import RowQuestion, answer_question, find_question, open_questions
 from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
 from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue, enqueue_row
@@ -25,7 +26,7 @@ from llm_orc.runs.spend import Spend, added
 from llm_orc.schemas.shape import field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from dbos import DBOSClient
     from sqlalchemy import Engine
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from llm_orc.batches.store_url import StoreUrl
     from llm_orc.engine.events import ApprovalAnswered
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.parts import FileRef
 
 _MANY = 500
 
@@ -74,6 +76,11 @@ class BatchAdmin:
             (*self.batches.failures(batch_id),),
             self.open_questions(batch_id) if batch.state == "open" else (),
         )
+
+    def contents(self, batch_id: str, files: Iterable[FileRef]) -> dict[str, bytes]:
+        """Return the contents of these files, as far as the batch has them, by SHA-256."""
+        found = {one.sha256: load_content(self._engine, batch_id, one.sha256) for one in files}
+        return {sha256: data for sha256, data in found.items() if data is not None}
 
     def open_questions(self, batch_id: str, rows: Collection[int] = ()) -> tuple[RowQuestion, ...]:
         """Return what nobody has answered in these rows, or in all, in the order of the input."""

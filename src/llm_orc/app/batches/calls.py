@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.caller import AgentCaller
+from llm_orc.agents.files.run_files import RunFiles
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.uses.limits import CeilingsWithin
 from llm_orc.app.access.consent import consent_of, unattended
@@ -18,6 +19,7 @@ from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
+from llm_orc.batches.files.contents import load_content
 from llm_orc.batches.plan_waits import known_waits
 from llm_orc.batches.workers.spending.account import BatchAccount, LimitsChanged
 from llm_orc.batches.workers.spending.row_budget import RowBudget
@@ -49,6 +51,7 @@ class BatchCalls:
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
         self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
+        self._files: dict[str, RunFiles] = {}
         self._opening = asyncio.Lock()
         self._runtime: Runtime | None = None
 
@@ -70,7 +73,11 @@ class BatchCalls:
         ceilings, runtime = CeilingsWithin(recipe.ensemble), await self._shared_runtime()
         shared = () if recipe.rehearsal else runtime.budgets()
 
+        files = self._files[batch_id]
+
         async def ask_model(turn: AgentTurn) -> AgentOutput:
+            if turn.files:
+                await in_store(partial(files.read, turn.files))
             while True:
                 budget = RowBudget(account, number, before_send, ceilings.around(turn.path))
                 try:
@@ -133,4 +140,6 @@ class BatchCalls:
         account = BatchAccount(store.engine, store.worker_id, batch_id, limits)
         self._candidates[batch_id] = candidates
         waits = self._waits or recipe.wait_for_plan
-        return LlmCaller(candidates, plans=runtime.plans, waits=waits, waits_elsewhere=True), account
+        files = RunFiles(None, recipe.named_files, partial(load_content, store.engine, batch_id))
+        self._files[batch_id] = files
+        return LlmCaller(candidates, plans=runtime.plans, waits=waits, waits_elsewhere=True, files=files), account

@@ -88,6 +88,7 @@ async def run_batch(
             total=len(submission.rows),
             limits=submission.limits,
             most=submission.most,
+            contents=submission.contents,
         )
         open_queue(store.client, submission.batch_id, options.limits.rows_at_once)
         store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancellation meanwhile holds

@@ -61,13 +61,16 @@ class Shaping:
     input_columns: frozenset[str] = frozenset()
 
 
-def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None) -> list[Input]:
+def read_inputs(
+    source: str, stdin: bytes | None = None, form: str | None = None, *, files_as: str | None = None
+) -> list[Input]:
     """Read `source`: a file, a folder, or `-` for `stdin`.
 
-    `form` is `jsonl`, `csv`, `tsv` or `lines`; None: found out from the name and the content. An input that can't
-    be read is in the list, with its error. Raises `InputError` if nothing can be read, or there is no input.
+    `form` is `jsonl`, `csv`, `tsv` or `lines`; None: found out from the name and the content. `files_as`: the
+    field that has the path of each file of a folder, in place of `input` with its text. An input that can't be
+    read is in the list, with its error. Raises `InputError` if nothing can be read, or there is no input.
     """
-    if found := _read(source, stdin, form):
+    if found := _read(source, stdin, form, files_as):
         return found
     raise InputError(
         f"there are no inputs: {'standard input' if source == '-' else f'`{source}`'} is empty",
@@ -75,7 +78,7 @@ def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None
     )
 
 
-def _read(source: str, stdin: bytes | None, form: str | None) -> list[Input]:
+def _read(source: str, stdin: bytes | None, form: str | None, files_as: str | None) -> list[Input]:
     if source == "-":
         return _read_as(form or "", text_of(stdin or b"", "standard input"))
     if not source.strip():
@@ -83,7 +86,7 @@ def _read(source: str, stdin: bytes | None, form: str | None) -> list[Input]:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            return list(_folder(path))
+            return list(_folder(path, files_as))
         with path.open("rb") as file:
             text = text_of(file.read(LARGEST_FILE + 1), source)
     except OSError as e:
@@ -114,7 +117,7 @@ def _by_content(text: str) -> Iterator[Input]:
     return json_lines(text) if text.lstrip()[:1] in {"{", '"'} else plain_lines(text)
 
 
-def _folder(folder: Path) -> Iterator[Input]:
+def _folder(folder: Path, files_as: str | None) -> Iterator[Input]:
     """Yield each file as an input. A link is followed only to a file of the same folder."""
     root = folder.resolve()
     for path in sorted(folder.iterdir()):
@@ -126,6 +129,9 @@ def _folder(folder: Path) -> Iterator[Input]:
             yield Input(
                 0, named, f"`{path.name}` is a link that leads out of the folder or to a hidden file: not read"
             )
+            continue
+        if files_as is not None:
+            yield Input(0, {**named, files_as: str(path.absolute())})
             continue
         try:
             yield Input(0, {**named, "input": _read_file(target).decode("utf-8-sig")})

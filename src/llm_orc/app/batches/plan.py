@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.references.names import INDEX
@@ -29,6 +30,10 @@ from llm_orc.app.batches.prompts import (
     with_own_columns,
 )
 from llm_orc.app.batches.store import batch_store_url, caller_of
+from llm_orc.app.files.check import check_files
+from llm_orc.app.files.given import FILE_TYPES, check_given, named_files
+from llm_orc.app.files.read import FileReader
+from llm_orc.app.files.rows import Fields, with_files
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.app.runs.limits.budget import most_of_any
@@ -43,11 +48,9 @@ from llm_orc.providers.lookup import find_provider
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.consent import Caller
-    from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.access.models import AccessPlan, Models
     from llm_orc.app.batches.input_lines import Input
     from llm_orc.app.batches.inputs import Task
     from llm_orc.app.batches.request import BatchOptions, RequestedLimits, ResumeRequest
@@ -66,6 +69,7 @@ class Submission:
     options: BatchOptions
     ensemble: Ensemble  # as its file has it
     most: Most = NO_MOST
+    contents: Mapping[str, Callable[[], bytes]] = field(default_factory=dict, repr=False)  # of files, by SHA-256
     older_columns: tuple[str, ...] = ()  # those that system prompts name in the older spelling, `{{column}}`
 
 
@@ -82,6 +86,14 @@ class PlannedResume:
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
     """Turn inputs into rows and give the batch its id. Raises `InputError`, `ProfileNotFound`, `SettingsError`."""
+    check_given(ensemble, options.values, options.given)
+    reader = FileReader(app)
+    named = named_files(ensemble, reader)
+    columns = {old: new for old, new in options.shaping.columns.items() if new not in options.values}
+    taken, contents = with_files(app, ensemble, [one.fields for one in inputs], columns, _folder_of(app, options))
+    inputs = [_with(one, fields, why) for one, (fields, why) in zip(inputs, taken, strict=True)]
+    own = {**options.given.contents, **reader.contents}
+    contents |= {sha256: partial(bytes, data) for sha256, data in own.items()}
     template, default_task = options.shaping.template, ensemble.default_task
     if template is None and default_task is not None and placeholders(with_placeholders(default_task)):
         template = default_task
@@ -105,6 +117,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         inputs=given_inputs(ensemble, options.values),
         input_columns=input_columns(ensemble, inputs, options),
         caching=options.caching,
+        named_files=named,
     )
     shaping = replace(
         options.shaping,
@@ -128,8 +141,25 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
     older = columns_of_older_spelling(ensemble)
     return Submission(
-        batch_id, recipe, rows, options.limits.over(of_a_row), options, ensemble, older_columns=older
+        batch_id,
+        recipe,
+        rows,
+        options.limits.over(of_a_row),
+        options,
+        ensemble,
+        contents=contents,
+        older_columns=older,
     )
+
+
+def _with(one: Input, fields: Fields, why: str | None) -> Input:
+    where = f"line {one.line}: " if one.line else ""
+    return replace(one, fields=fields, error=one.error or (None if why is None else f"{where}{why}"))
+
+
+def _folder_of(app: App, options: BatchOptions) -> Path:
+    """Return the folder that paths in columns are relative to: that of the table, or the working directory."""
+    return app.environment.cwd if options.inputs == "-" else app.environment.cwd / Path(options.inputs).parent
 
 
 def _refuse_same_files(recipe: Recipe, tasks: Sequence[Task]) -> None:
@@ -180,7 +210,8 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     added = longest_additions(recipe, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
     caller = caller_of(batch_store_url(app, submission.options.store))
-    ready, most = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)
+    rows = [row for row in submission.rows if row.error is None]
+    ready, most = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller, rows=rows)
     return replace(submission, recipe=ready, most=most)
 
 
@@ -255,12 +286,14 @@ async def _plan(
     *,
     planned: Callable[[AccessPlan, int], None],
     caller: Caller,
+    rows: Sequence[NewRow] = (),
 ) -> tuple[Recipe, Most]:
     """Return the recipe with every model decided, and the most that one attempt of a call can take."""
     async with Runtime(unattended(app)) as runtime:
         terms = Terms(consent_of(recipe), recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
+    _check_files(recipe, ready, rows)
     ceilings = limits.of_batch.lowest([limits.of_row])
     refuse_unknown_most(app, recipe.ensemble, ceilings, ready)
     ready = replace(ready, notices=(*ready.notices, *unlimited_notices(ceilings.max_cost_usd, ready)))
@@ -269,6 +302,22 @@ async def _plan(
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}
     most = most_of_any(replace(recipe, task=to_do.longest_task), candidates, to_do.added)
     return replace(recipe, choices=choices), most
+
+
+def _check_files(recipe: Recipe, ready: Models, rows: Sequence[NewRow]) -> None:
+    """Raise `InputError` if a row has a file that a model can't be given."""
+    if not recipe.named_files and all(spec.type not in FILE_TYPES for spec in recipe.ensemble.inputs):
+        return
+    seen: set[frozenset[tuple[str, int]]] = set()
+    for row in rows:
+        of_row = replace(recipe, inputs=inputs_of_row(recipe, row.fields or {}))
+        alike = frozenset((one.media_type, one.size // 1_000_000) for one in of_row.all_files)
+        if alike not in seen:
+            seen.add(alike)
+            try:
+                check_files(of_row, ready, {})
+            except InputError as e:
+                raise InputError(f"row {row.number}: {e.message}", hint=e.hint) from None
 
 
 def _times(one: Estimate | None, rows: int) -> Estimate | None:

@@ -26,9 +26,14 @@ _OPEN_FOLDERS = ("ensembles", "scripts", "profiles")  # of our configuration: wh
 
 
 class FileReader:
-    """Reads files for one run. `contents` has what was read, by SHA-256. All methods raise `InputError`."""
+    """Reads files for one run, or for many. All methods raise `InputError`.
 
-    def __init__(self, app: App) -> None:
+    `contents` has what was read, by SHA-256; if it `keeps` nothing, `paths` has where it was.
+    """
+
+    def __init__(self, app: App, *, keeps: bool = True) -> None:
+        self._keeps = keeps
+        self.paths: dict[str, Path] = {}
         self._paths, self._most = app.paths, app.settings.runs.max_file_mb
         self.contents: dict[str, bytes] = {}
 
@@ -46,7 +51,10 @@ class FileReader:
         except (OSError, RuntimeError, ValueError) as e:
             why = e.strerror if isinstance(e, OSError) and e.strerror else e
             raise InputError(f"{what}: can't read `{_shown(written)}`: {why}") from e
-        return self.of_bytes(path.name, data, f"{what}: `{_shown(written)}`")
+        found = self.of_bytes(path.name, data, f"{what}: `{_shown(written)}`")
+        if not self._keeps:
+            self.paths[found.sha256] = path
+        return found
 
     def of_bytes(self, name: str, data: bytes, what: str) -> FileRef:
         """Take a content that has no file; without a name, it gets one by its type."""
@@ -59,7 +67,8 @@ class FileReader:
             )
         kind = type_of_content(data, name)
         sha256 = hashlib.sha256(data).hexdigest()
-        self.contents.setdefault(sha256, data)
+        if self._keeps:
+            self.contents.setdefault(sha256, data)
         if len(self.contents) > MOST_FILES:
             raise InputError(f"a run takes at most {MOST_FILES} files", hint="Give each row of a batch its own.")
         return FileRef(_safe_name(name) or f"file{ENDINGS.get(kind, '')}", kind, len(data), sha256)

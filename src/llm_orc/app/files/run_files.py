@@ -1,25 +1,17 @@
-"""The files of one run while it goes on: their contents in memory or in the store, and copies for programs."""
+"""Open the files of a run of this machine: those that were just read, and those that are stored."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections import OrderedDict
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from llm_orc.errors import FileMissing, InternalError, ReferenceWithoutValue
+from llm_orc.agents.files.run_files import RunFiles, missing
 from llm_orc.storage.contents.store import ContentStore
-from llm_orc.storage.contents.types import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from llm_orc.app.wiring import App
-    from llm_orc.providers.parts import FileRef
     from llm_orc.runs.recipe import Recipe
-
-_MOST_KEPT = 64 * 1024 * 1024  # bytes of contents that were read from the store
 
 
 def open_files(app: App, recipe: Recipe, contents: Mapping[str, bytes]) -> RunFiles:
@@ -27,80 +19,9 @@ def open_files(app: App, recipe: Recipe, contents: Mapping[str, bytes]) -> RunFi
     store = ContentStore(app.paths.files)
     for file in recipe.all_files:
         if file.sha256 not in contents and not store.has(file.sha256):
-            raise _missing(file)
+            raise missing(file)
 
     def load(sha256: str) -> bytes | None:
         return contents.get(sha256) or store.get(sha256)
 
     return RunFiles(recipe.all_files, recipe.named_files, load)
-
-
-def _missing(file: FileRef) -> FileMissing:
-    return FileMissing(
-        f"the file `{file.name}` of this run is not stored any more", hint="Start the run again with the file."
-    )
-
-
-class RunFiles:
-    """Implements `agents.files.access.FileAccess`. Leave it as a context: that removes the copies for programs."""
-
-    def __init__(
-        self, files: Iterable[FileRef], named: Mapping[str, FileRef], load: Callable[[str], bytes | None]
-    ) -> None:
-        """`load` returns a content by its hash; None: there is none. Only those of `files` are ever asked for."""
-        self._known = {one.sha256 for one in files}
-        self._named, self._load = named, load
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._folder: Path | None = None
-        self._copies: dict[FileRef, str] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def also(self, files: Iterable[FileRef]) -> None:
-        """Let these be read too, which the history of a conversation has."""
-        self._known |= {one.sha256 for one in files}
-
-    def named(self, path: str) -> FileRef:
-        if path not in self._named:
-            raise InternalError(f"the file `{path}` is not among those of the run")
-        return self._named[path]
-
-    def content(self, file: FileRef) -> bytes:
-        if file.sha256 not in self._known:
-            raise InternalError(f"`{file.name}` is not a file of this run")
-        if file.sha256 in self._kept:
-            self._kept.move_to_end(file.sha256)
-            return self._kept[file.sha256]
-        data = self._load(file.sha256)
-        if data is None:
-            raise _missing(file)
-        self._kept[file.sha256] = data
-        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _MOST_KEPT:
-            self._kept.popitem(last=False)
-        return data
-
-    def text(self, file: FileRef) -> str:
-        if (text := text_of(self.content(file))) is not None:
-            return text
-        raise ReferenceWithoutValue(
-            f"the file `{file.name}` has no text: it is `{file.media_type}`",
-            hint="Attach it: `attachments` of the agent.",
-        )
-
-    def copy(self, file: FileRef) -> str:
-        if file not in self._copies:
-            data = self.content(file)
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="llm-orc-files-"))
-            place = self._folder / str(len(self._copies))
-            place.mkdir(mode=0o700)
-            path = place / file.name
-            path.write_bytes(data)
-            path.chmod(0o400)
-            self._copies[file] = str(path)
-        return self._copies[file]

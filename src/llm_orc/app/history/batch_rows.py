@@ -28,3 +28,11 @@ def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[Batc
         why = f": {row.error}" if row.error else ""
         raise BatchNotFound(f"row {number} of batch `{batch_id}` has not run ({row.state}){why}")
     return row, recipe
+
+
+def contents_of_row(app: App, run_id: str, recipe: Recipe, store: str | None) -> dict[str, bytes]:
+    """Return the contents of the row's files, by SHA-256."""
+    if not recipe.all_files:
+        return {}
+    with open_batches(app, store) as opened:
+        return {} if opened is None else opened.contents(run_id.partition(":")[0], recipe.all_files)

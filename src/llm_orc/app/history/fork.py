@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ class Origin:
     outputs: Mapping[str, AgentOutput]
     settled: SettledRounds
     failed_items: tuple[str, ...] = ()  # of agents that have answered without them
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # of a row's files, by SHA-256
     used_up: tuple[UsedUp, ...] = ()  # the plans that its agents without an answer need, and that are used up
 
 
@@ -76,7 +77,15 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     for event in record.events:
         state.apply(event)
     used_up = plans_used_up(state, app.clock.now())
-    return Origin(record.summary.run_id, recipe, state.outputs, state.settled, tuple(state.failed_items), used_up)
+    run_id = record.summary.run_id
+    contents: dict[str, bytes] = {}
+    if is_row(run) and recipe.all_files:
+        from llm_orc.app.history.batch_rows import contents_of_row  # noqa: PLC0415 - heavy: a database library
+
+        contents = contents_of_row(app, run_id, recipe, store)
+    return Origin(
+        run_id, recipe, state.outputs, state.settled, tuple(state.failed_items), contents=contents, used_up=used_up
+    )
 
 
 async def fork_run(
@@ -105,7 +114,8 @@ async def fork_run(
     ).with_ceilings(limits.ceilings.over(origin.recipe.ceilings))
     run_id = app.new_run_id()
     earlier = _beginning(app, run_id, recipe, kept, settled=settled, forked_from=origin.run_id)
-    attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())
+    used_up = origin.used_up if recipe.wait_for_plan else ()
+    attempt = Attempt(recipe, run_id, earlier=earlier, used_up=used_up, contents=origin.contents)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from llm_orc.agents.files.ref import as_json
 from llm_orc.batches.batch import AGENT_WORKFLOW
 from llm_orc.batches.database import in_store
 from llm_orc.batches.tables import BATCHES, ENGINE_WORKFLOWS, engine_connection
@@ -97,8 +98,9 @@ class QueuedAgents:
             "workflow_id": name,
             "app_version": self._version,
         }
-        texts = [dict(turn.texts)] if turn.texts else []  # workers of earlier releases know no texts
-        self._client.enqueue(options, row, turn.path, turn.prompt, *texts)
+        more: list[object] = [dict(turn.texts)] if turn.texts or turn.files else []
+        more += [[as_json(one) for one in turn.files]] if turn.files else []
+        self._client.enqueue(options, row, turn.path, turn.prompt, *more)  # earlier workers know no more than that
 
     async def _finished(self, name: str) -> WorkflowStatus:
         """Return the finished workflow. Raises `LookupError` if it is gone because its batch was deleted."""

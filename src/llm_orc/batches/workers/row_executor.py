@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
+from llm_orc.agents.files.run_files import RunFiles
 from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of, has_tools, needs_of
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
+from llm_orc.batches.files.contents import load_content
 from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.batches.workers.agents import QueuedAgents
 from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from llm_orc.batches.workers.stoppable import BeforeSend
     from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.engine.shared import Clock
+    from llm_orc.providers.parts import FileRef
     from llm_orc.runs.recipe import Recipe
 
 
@@ -178,26 +181,32 @@ class RowExecutor(Stoppable):
                 return await steps(turn)
 
         saver = await self._saver(row, recipe)
-        await execute(
-            plan,
-            RunStart(
-                row.row_id,
-                row.task,
-                done=state.outputs,
-                before=before,
-                sandbox=recipe.rehearsal,
-                inputs=inputs_of_row(recipe, row.fields),
-                fails_when=recipe.ensemble.fails_when,
-                named_models=recipe.named_models,
-                saver=saver,
-            ),
-            step,
-            sink,
-            clock=self._clock,
-            max_concurrent=max(len(plan.order), _WITHIN_AT_ONCE if plan.children else 0),
-            timeout_s=recipe.timeout_s,
-            passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
+        files = RunFiles(None, recipe.named_files, partial(load_content, self._store.engine, row.batch_id))
+        start = RunStart(
+            row.row_id,
+            row.task,
+            done=state.outputs,
+            before=before,
+            sandbox=recipe.rehearsal,
+            inputs=inputs_of_row(recipe, row.fields),
+            fails_when=recipe.ensemble.fails_when,
+            named_models=recipe.named_models,
+            saver=saver,
+            files=files,
         )
+        try:
+            await execute(
+                plan,
+                start,
+                step,
+                sink,
+                clock=self._clock,
+                max_concurrent=max(len(plan.order), _WITHIN_AT_ONCE if plan.children else 0),
+                timeout_s=recipe.timeout_s,
+                passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
+            )
+        finally:
+            await asyncio.to_thread(files.close)
         await calls.forget()
         return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record, enqueue))
 
@@ -209,10 +218,12 @@ class RowExecutor(Stoppable):
             await asyncio.to_thread(saver.save_missing, row.run_state.failed)
         return saver
 
-    async def run_agent(self, row: str, agent: str, prompt: str, texts: Mapping[str, str]) -> str:
+    async def run_agent(
+        self, row: str, agent: str, prompt: str, texts: Mapping[str, str], files: Sequence[FileRef] = ()
+    ) -> str:
         """Call one agent for a row that some worker carries out; return the outcome as text. `agent` is its path.
 
-        `texts` are those of its work with their references filled in.
+        `texts` are those of its work with their references filled in, and `files` go with the prompt.
         """
         slot = DBOS.reserve_step()
         name = f"{row}:{agent}"
@@ -221,7 +232,8 @@ class RowExecutor(Stoppable):
             path = AgentPath(agent)
             of_all = self._agents[name.partition(":")[0]][model_key(path)]
             spec = replace(of_all, fan_out=None, samples=None, input_key=None)  # one of its items or samples
-            turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock), texts=texts)
+            observer = StepObserver(path, spec.work.kind, self._clock)
+            turn = AgentTurn(path, spec, prompt, observer, texts=texts, files=(*files,))
 
             async def run_step() -> str:
                 return await RowCalls(name, call, self._calling).call(turn)

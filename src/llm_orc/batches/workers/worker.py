@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
+from llm_orc.agents.files.ref import files_of
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of
 from llm_orc.batches.database import (
     StoreFailure,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from llm_orc.batches.workers.row_executor import RowExecutor
     from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.errors import StorageError
+    from llm_orc.jsontypes import JsonValue
 
 
 class Worker:
@@ -156,8 +158,10 @@ class Worker:
         async def row(batch_id: str, number: int, attempt: int) -> str:
             return await executor.run_row(batch_id, number, attempt)
 
-        async def agent(row: str, agent: str, prompt: str, texts: dict[str, str] | None = None) -> str:
-            return await executor.run_agent(row, agent, prompt, texts or {})
+        async def agent(
+            row: str, agent: str, prompt: str, texts: dict[str, str] | None = None, files: JsonValue = None
+        ) -> str:
+            return await executor.run_agent(row, agent, prompt, texts or {}, files_of(files) or ())
 
         DBOS.workflow(name=ROW_WORKFLOW, max_recovery_attempts=None)(row)
         DBOS.workflow(name=AGENT_WORKFLOW, max_recovery_attempts=None)(agent)

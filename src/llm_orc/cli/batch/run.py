@@ -118,15 +118,20 @@ def command(
     and its inputs. Ctrl-C lets calls in flight finish; a second one doesn't. Results go to standard output as rows
     finish, unless it is a terminal; `batch results` writes them at any time.
 
+    A column with the name of an input of the type `file` has paths, relative to the table. For such an ensemble,
+    each file of a folder is a row.
+
     \b
     llm-orc batch review --inputs reports.jsonl > out.jsonl
     llm-orc batch screen --inputs firms.csv --map "Company name=name" --max-cost 5
     llm-orc batch review --inputs letters/ --limit 3 --rehearse
+    llm-orc batch read-scan --inputs scans/ > texts.jsonl
     """
     from llm_orc.app.access.consent import Consent, with_consent
     from llm_orc.app.batches.carry_out import run_batch
     from llm_orc.app.batches.plan import plan_batch, prepare_batch
     from llm_orc.app.batches.request import BatchOptions, RequestedLimits
+    from llm_orc.app.files.rows import input_of_folder
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.cli.batch.execution.carry_out import carry_out
 
@@ -137,7 +142,8 @@ def command(
     refuse_to_replace(showing.file, inputs, ensemble.source.path if ensemble.source else None)
     if inputs == "-" and is_terminal(sys.stdin):
         note("Reading inputs from the terminal, one per line; Ctrl-D ends them.")
-    found = read_inputs(inputs, sys.stdin.buffer.read(LARGEST_FILE + 1) if inputs == "-" else None, input_form)
+    piped = sys.stdin.buffer.read(LARGEST_FILE + 1) if inputs == "-" else None
+    found = read_inputs(inputs, piped, input_form, files_as=input_of_folder(ensemble, given))
     values, files = read_given(app, ensemble, given, (), inputs)
     options = BatchOptions(
         inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),

@@ -1,0 +1,1 @@
+"""Files of batches: their contents in the store."""
