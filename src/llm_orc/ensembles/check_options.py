@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
 from llm_orc.agents.kinds import agents_in_file, needs_of
-from llm_orc.agents.model.options import option_hint, refused_options
+from llm_orc.agents.model.options import option_hint, refused_options, tools_twice
 from llm_orc.errors import LlmOrcError, Problem
 from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.options.request import ALL_DIALECTS
@@ -43,7 +43,10 @@ def _of_agent(
     except LlmOrcError:  # problems with its profiles and providers are already reported
         return
     for choice, dialects in known:
-        for problem in refused_options(choice, dialects, settings):
+        for problem in (
+            *refused_options(choice, dialects, settings),
+            *(tools_twice(choice) if work.tools else ()),
+        ):
             hint = option_hint(problem, choice.provider)
             if problem.path[0] in work.options:
                 message = f"agent `{agent.name}`: `options.{problem.name}` {problem.message}"

@@ -23,7 +23,7 @@ from llm_orc.providers.base import LONGEST_WAIT_S, ModelInterface, PermittedAtte
 from llm_orc.providers.dialects.calls import with_ids
 from llm_orc.providers.dialects.draft import without_offer
 from llm_orc.providers.errors.failures import from_status, from_transport, may_have_been_billed
-from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.most import likely_input_tokens, most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
 from llm_orc.providers.retries import Retries
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-_BYTES_PER_TOKEN = 4  # an estimate; the real usage corrects it
 _USUAL_ANSWER = 500  # tokens
 _MOST_FREE = 25  # refusals of one call that don't count as attempts
 
@@ -184,7 +183,9 @@ class HttpModel(ModelInterface):
         attempts.begin(is_let_in=limiter is None)
         if limiter is None:
             return await self._attempt(wire, headers, watcher, None, attempts.permitted)
-        tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
+        tokens = 0
+        if limiter.counts_tokens:  # an estimate; the real usage corrects it
+            tokens = likely_input_tokens(request, len(wire.body)) + _USUAL_ANSWER
         call = await limiter.start(tokens)
         attempts.is_let_in = True
         failure: BaseException | None = None

@@ -65,6 +65,20 @@ async def test_the_users_own_settings_allow_it_and_it_is_named(workspace: Worksp
     assert any("`tools` (gives the model tools)" in notice for notice in seen.plans[0].notices)
 
 
+async def test_tools_of_options_and_of_the_agent_exclude_each_other(
+    workspace: Workspace, sandbox: Sandbox
+) -> None:
+    settings = on_sandbox(sandbox)
+    settings["providers"]["openai-compatible"]["extra_options"] = ["tools"]  # type: ignore[index]
+    workspace.settings(settings)
+    workspace.ensemble("one", local("a", options={"tools": TOOLS}, tools=["files.read"]))
+
+    report = await check_ensemble(workspace.app(), "one")
+
+    said = "agent `a`: `options.tools` can't be set beside the agent's own `tools`"
+    assert [problem.message for problem in report.problems] == [said]
+
+
 async def test_a_profile_of_the_user_is_the_users_own_word(workspace: Workspace, sandbox: Sandbox) -> None:
     profile = {"provider": "openai-compatible", "model": "m", "options": {"service_tier": "flex"}}
     workspace.settings(on_sandbox(sandbox, model_profiles={"mine": profile}))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_orc.providers.base import Message, ModelRequest, Target, Usage
 from llm_orc.providers.dialects.openai_chat import OpenAIChat
-from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.most import likely_input_tokens, most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.pdf_pages import most_pages
 from llm_orc.providers.parts import Attachment, ToolOffer
 from llm_orc.providers.prices import listed_usd
@@ -118,6 +118,7 @@ def test_files_count_by_what_they_show_and_not_by_their_bytes() -> None:
     size = len(OpenAIChat().encode(request, Target("p", "m"), stream=False).body)
 
     assert 30_000 <= most_input_tokens(request, size, "m") < 32_000
+    assert 3 * 1_600 <= likely_input_tokens(request, size) < 6_000
     assert most_input_tokens(request, size, "gpt-4o-mini") >= 3 * 60_000
 
 

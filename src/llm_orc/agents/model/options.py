@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from llm_orc.errors import SettingsError
 from llm_orc.providers.lookup import find_provider, provider_settings
 from llm_orc.providers.options.left_out import left_out, unsendable
-from llm_orc.providers.options.request import extra_options, option_problems
+from llm_orc.providers.options.request import OptionProblem, extra_options, option_problems
+from llm_orc.providers.options.table import TOOL_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.catalog.call_rules import CallRules
     from llm_orc.catalog.rows import DialectName
-    from llm_orc.providers.options.request import OptionProblem
     from llm_orc.settings.model import Settings
 
 _USERS_LAYERS = frozenset({"packaged", "user", "environment", "flag"})
@@ -37,6 +37,13 @@ def refused_options(
         return problems
     rules, known = find_provider(choice.provider, settings.providers).calls, {problem.path for problem in problems}
     return (*problems, *(p for p in unsendable(rules, choice.options, dialects) if p.path not in known))
+
+
+def tools_twice(choice: ModelChoice) -> tuple[OptionProblem, ...]:
+    """Return the problems with the options of an agent with tools: only those of one of them can be offered."""
+    hint = "Remove it, or remove `tools` from the agent."
+    named = [name for name in TOOL_OPTIONS if name in choice.options]
+    return tuple(OptionProblem((name,), "can't be set beside the agent's own `tools`", hint) for name in named)
 
 
 def _allowed(choice: ModelChoice, settings: Settings) -> frozenset[str]:

@@ -83,8 +83,9 @@ def written_arguments(call: ToolCall) -> str:
 
 
 def own_of(target: Target, dialect: DialectName, blocks: Sequence[JsonValue]) -> OwnBlocks:
-    """Return a turn with calls as its provider wrote it."""
-    return OwnBlocks(dialect, tuple(map(_tidy, blocks)), target.provider, target.model)
+    """Return a turn with calls as its provider wrote it, without what can't be stored."""
+    kept = (block for block in map(_tidy, blocks) if block is not None)
+    return OwnBlocks(dialect, tuple(kept), target.provider, target.model)
 
 
 def with_ids(reply: Reply, request: ModelRequest) -> Reply:

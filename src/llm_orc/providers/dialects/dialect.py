@@ -17,6 +17,7 @@ from llm_orc.providers.dialects.draft import Draft
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.options.left_out import without_refused
 from llm_orc.providers.options.request import is_reserved, wire_options
+from llm_orc.providers.options.table import TOOL_OPTIONS
 
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _Wire = TypeVar("_Wire")
 _EXCERPT = 160
-_TOOLS = frozenset({"tools", "functions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class Dialect(ABC):
         Which options are allowed is decided before a run; here only fields that we fill ourselves are refused.
         """
         for key, value in wire_options(options, self.name).items():
-            if key in _TOOLS and "tools" in body:
+            if key in TOOL_OPTIONS and "tools" in body:
                 raise RequestRejected(
                     f"`options.{key}` can't be set for {target} beside the agent's own tools",
                     hint=f"Remove `{key}` from `options`, or `tools` from the agent.",

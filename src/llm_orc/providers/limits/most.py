@@ -18,6 +18,8 @@ _THOUGHTS = frozenset({"budget_tokens", "thinking_budget", "thinkingBudget", "re
 _COPIES = frozenset({"n", "best_of", "best_of_n", "candidateCount", "candidate_count"})
 _FRAME = 64  # tokens that a provider adds to a prompt, and for the role of each message
 _ROLE = 16
+_BYTES_PER_TOKEN = 4
+_USUAL_OF_IMAGE = 1_600  # tokens, of a page too
 _TOOLS_FRAME = 1_000  # what Anthropic adds to a prompt with tools, whatever these are
 _MOST_OF_IMAGE = 10_000  # tokens of an image in its finest resolution, or of a page with its text
 _MOST_OF_MINI = 60_000  # OpenAI counts some 30 times as many for `gpt-4o-mini`, at a lower price
@@ -38,6 +40,16 @@ def most_input_tokens(request: ModelRequest, size: int, model: str = "") -> int:
             per_image = _MOST_OF_MINI if "4o-mini" in model else _MOST_OF_IMAGE
             tokens += shown * per_image - 4 * (len(file.data) // 3)
     return tokens
+
+
+def likely_input_tokens(request: ModelRequest, size: int) -> int:
+    """Return an estimate of the tokens of a prompt that is sent as `size` bytes."""
+    shown = 0
+    for file in (file for message in request.messages for file in message.attachments):
+        if file.kind in {"image", "pdf"}:
+            size -= 4 * (len(file.data) // 3)
+            shown += 1 if file.kind == "image" else most_pages(file.data)
+    return size // _BYTES_PER_TOKEN + shown * _USUAL_OF_IMAGE
 
 
 def most_output_tokens(request: ModelRequest, model: str) -> int:

@@ -231,6 +231,9 @@ RESERVED: Mapping[DialectName, frozenset[str]] = {
     "gemini": frozenset({"model", "contents", "messages", "systemInstruction", "stream"}),
 }
 
+# Options that give the model tools of their own; an agent with tools has none of these.
+TOOL_OPTIONS = ("tools", "functions")
+
 # The limit of an answer under its other names: each is read as the agent's `max_tokens`.
 LIMITS = (
     "max_tokens",

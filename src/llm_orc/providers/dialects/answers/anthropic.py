@@ -81,7 +81,9 @@ class GrowingBlocks:
                 pass
 
     def gather(self, draft: Draft) -> None:
-        """Put the whole blocks and the calls among them into `draft`."""
+        """Put the whole blocks and the calls among them into `draft`, if there are calls."""
+        if not any(block.value.get("type") == "tool_use" for block in self._blocks):
+            return
         ends = [*(block.begins for block in self._blocks[1:]), len(draft.pieces)]
         blocks: list[JsonValue] = []
         for block, end in zip(self._blocks, ends, strict=False):

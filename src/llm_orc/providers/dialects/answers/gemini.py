@@ -37,7 +37,9 @@ class PartsApart:
         self._parts.append((begins, ends, part))
 
     def gather(self, draft: Draft) -> None:
-        """Put the whole turn and the calls in it into `draft`."""
+        """Put the whole turn and the calls in it into `draft`, if there are calls."""
+        if not any(isinstance(part, dict) and "functionCall" in part for _, _, part in self._parts):
+            return
         done = 0
         for begins, ends, part in [*self._parts, (len(draft.pieces), len(draft.pieces), None)]:
             if text := "".join(draft.pieces[done:begins]):
