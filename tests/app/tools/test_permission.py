@@ -83,9 +83,12 @@ def test_an_allowed_definition_that_has_changed_is_asked_about_again() -> None:
 
     assert rules.decide(before).verdict == "allow"
     assert rules.decide(after).verdict == "ask"
-    assert rules.decide(after).words == "asked (its definition has changed since it was allowed: here)"
+    assert (
+        rules.decide(after).words
+        == "asked (its definition has changed since it was allowed: `mcp.github.delete_repo` in here)"
+    )
 
 
 def test_the_words_name_the_entry() -> None:
-    assert Rules((layer(mcp__ALL="deny"),)).decide(tool()).words == "denied (`mcp.*`, here)"
+    assert Rules((layer(mcp__ALL="deny"),)).decide(tool()).words == "denied (`mcp.*` in here)"
     assert Rules().decide(tool()).words == "asked (by default)"

@@ -15,7 +15,7 @@ import yaml
 
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.tools.tool import Tool
-from llm_orc.app.tools.permission import Rules, rules_of
+from llm_orc.app.tools.permission import Layers, rules_of
 from llm_orc.app.tools.toolbox import Consent, Toolbox, ToolQuestion
 from llm_orc.errors import LlmOrcError, NotTrusted, SettingsError, ToolServerFailed
 from tests.agents.tool_sources.uses import a_use, called_tool
@@ -44,7 +44,7 @@ def tools(workspace: Workspace) -> Open:
     @asynccontextmanager
     async def opened(person: Person | None = None) -> AsyncIterator[Toolbox]:
         app = workspace.app()
-        async with Toolbox(app, Rules((rules_of(app.settings.permissions),)), person) as box:
+        async with Toolbox(app, Layers(settings=rules_of(app.settings.permissions)), person) as box:
             yield box
 
     return opened
@@ -296,7 +296,7 @@ async def test_a_person_is_asked_each_time_until_they_say_always(workspace: Work
     ]
     assert beside == [None, None, None]
     assert [question.arguments for question in person.asked] == [{"x": 0}, {"x": 1}, {"x": 2}]
-    assert person.asked[0].why == "asked (by default)"
+    assert person.asked[0].why.startswith("By default")
     kept = yaml.safe_load((workspace.config / "config.yaml").read_text())
     assert kept["runs"] == {"max_calls": 9}
     assert list(kept["permissions"]) == ["mcp.fake.echo"]
@@ -315,7 +315,7 @@ async def test_a_changed_definition_is_asked_about_again(workspace: Workspace, t
     async with tools(person) as box:
         await asked(box, "mcp.fake.echo")
 
-    assert "its definition has changed since it was allowed" in person.asked[0].why
+    assert "Its definition has changed since it was allowed" in person.asked[0].why
     assert "config.yaml:" in person.asked[0].why
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.approvals.desk import AskHere
     from llm_orc.app.conversations.partner import Partner
+    from llm_orc.app.tools.permission import Rule
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Turn
     from llm_orc.engine.events import RunEvent
@@ -53,6 +54,7 @@ class ChatOptions:
     when_full: WhenFull | None = None
     stream: bool = False
     wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
+    tools: tuple[Rule, ...] = ()  # which tools the command allows or denies
 
 
 class Chat:
@@ -140,6 +142,7 @@ class Chat:
                 max_total_tokens=left.max_total_tokens,
                 budget=budget,
                 wait_for_plan=self._options.wait_for_plan,
+                tools=self._options.tools,
             ),
             self._options.consent,
             record=None if keep else False,
@@ -189,7 +192,9 @@ class Chat:
             if isinstance(event, AgentDelta) or event.at >= began:
                 count(event)
 
-        limits = RunLimits(budget=self._budget, wait_for_plan=self._options.wait_for_plan)
+        limits = RunLimits(
+            budget=self._budget, wait_for_plan=self._options.wait_for_plan, tools=self._options.tools
+        )
         options = ResumeOptions(result.run_id, limits, self._options.consent, when_full, in_chat=True)
         listener = RunListener(show_new, stream=self._options.stream, ask=ask)
         resumed = await resume_run(self._app, options, listener, runtime=self._runtime)

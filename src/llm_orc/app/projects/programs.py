@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from llm_orc.ensembles.ensemble import Ensemble
 
 
+_START_PROGRAMS = ("run.", "mcp.")  # tools that programs or servers are started for
+
+
 @dataclass(frozen=True, slots=True)
 class AgentProgram:
     """A program that an agent would start; `problem` is why it can't be, `source` the file that it is from."""
@@ -49,7 +52,7 @@ def files_of(ensemble: Ensemble) -> tuple[tuple[str, str], ...]:
 
 
 def refuse_programs(app: App, ensemble: Ensemble) -> None:
-    """Raise `NotTrusted` if an untrusted project's file starts programs or writes files.
+    """Raise `NotTrusted` if an untrusted project's file starts programs, for tools too, or writes files.
 
     Raises `SettingsError` if a program is missing.
     """
@@ -64,6 +67,13 @@ def refuse_programs(app: App, ensemble: Ensemble) -> None:
             hint=f"Read what it runs, and allow it, with `{trust_command(app, file)}`.",
         )
     for path, spec, source in agents_with_source(ensemble):
+        starts = [name for name in needs_of(spec.work).tools if name.startswith(_START_PROGRAMS)]
+        if starts and source is not None and not source.is_users:
+            raise NotTrusted(
+                f"`{source.path}` would start the tool `{one_line(starts[0], 100)}` (agent `{path}`), and you"
+                " have not trusted it",
+                hint=f"Read what it asks for, and allow it, with `{trust_command(app, source.path)}`.",
+            )
         if spec.save_as is not None and source is not None and not source.is_users:
             raise NotTrusted(
                 f"`{source.path}` would write `{one_line(spec.save_as, 100)}` (agent `{path}`), and you have not"
@@ -79,14 +89,21 @@ def refuse_programs(app: App, ensemble: Ensemble) -> None:
 
 
 def refuse_foreign_programs(app: App, ensemble: Ensemble) -> None:
-    """Raise `NotTrusted` if a recipe of somebody else would start or write what this machine's own files don't.
+    """Raise `NotTrusted` if a recipe of somebody else would do what this machine's own files don't.
 
     Otherwise anyone who can write to the store of a batch could run what they like on its workers.
     """
-    programs, files = _programs(ensemble), files_of(ensemble)
-    if not programs and not files:
+    programs, files, tools = _programs(ensemble), files_of(ensemble), _tools(ensemble)
+    if not programs and not files and not tools:
         return
     own = [*_own(app, ensemble)]
+    if tools and tools not in (_tools(one) for one in own):
+        agent, names = tools[0]
+        raise NotTrusted(
+            f"the batch would call the tool `{one_line(names[0], 100)}` (agent `{agent}`), which no ensemble"
+            f" `{ensemble.name}` of this machine does",
+            hint="Put the same ensemble at the same place here; nothing was called.",
+        )
     if files and files not in (files_of(one) for one in own):
         agent, path = files[0]
         raise NotTrusted(
@@ -114,6 +131,10 @@ def _own(app: App, ensemble: Ensemble) -> Iterator[Ensemble]:
             continue
         if all(source.is_users for source in sources_of(found)):
             yield found
+
+
+def _tools(ensemble: Ensemble) -> list[tuple[str, tuple[str, ...]]]:
+    return [(path, tools) for path, spec in all_agents(ensemble) if (tools := needs_of(spec.work).tools)]
 
 
 def _programs(ensemble: Ensemble) -> list[tuple[str, Program]]:

@@ -29,6 +29,7 @@ from llm_orc.app.runs.limits.budget import budget_of, budgets_within, limits_of
 from llm_orc.app.runs.limits.refusals import refuse_unknown_most, unlimited_notices
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
+from llm_orc.app.runs.tools.open import tools_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.before import Before
 from llm_orc.engine.events import AgentDelta, RunEvent
@@ -165,7 +166,14 @@ async def _execute_recipe(
             within=budgets_within(recipe, earlier),
             files=files,
         )
-        direct = AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk)
+        direct = AgentCaller(
+            caller,
+            rehearsal=recipe.rehearsal,
+            ask_person=desk,
+            tools=await stack.enter_async_context(
+                tools_of(app, recipe, limits.tools, listener.ask, listener.waiting)
+            ),
+        )
         call = told.wrap(_cached(direct, runtime, attempt, models.candidates) if attempt.record else direct)
         saver = await _saver(app, recipe, earlier)
         start = RunStart(

@@ -8,6 +8,7 @@ from llm_orc.agents.budgets.budget import Budget
 from llm_orc.agents.budgets.ceilings import Ceilings
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.approvals.desk import AskHere
+from llm_orc.app.tools.permission import Rule
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunEvent
 
@@ -23,6 +24,7 @@ class RunLimits:
     budget: Budget | None = None  # one that several runs share, beside the run's own
     wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
     max_total_tokens: int | None = None  # of input and output over all accesses
+    tools: tuple[Rule, ...] = ()  # which tools the command allows or denies
 
     @property
     def ceilings(self) -> Ceilings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.tool_sources.glob import name_matches
@@ -10,6 +12,7 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from llm_orc.agents.path import AgentPath
     from llm_orc.agents.tools.tool import Tool
     from llm_orc.settings.model import Permission
 
@@ -17,6 +20,7 @@ Verdict = Literal["allow", "ask", "deny"]
 _VERDICTS: Mapping[str, Verdict] = {"allow": "allow", "ask": "ask", "deny": "deny"}
 _STRICTEST: Mapping[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
 DIGEST_LENGTH = 16  # hexadecimal digits of a definition's digest that are kept
+_WORDS: Mapping[Verdict, str] = {"allow": "allowed", "ask": "asked", "deny": "denied"}
 _MARK = "allow:"
 
 
@@ -49,11 +53,21 @@ class Decision:
     @property
     def words(self) -> str:
         """What will happen and why, for people: `asked (by default)`."""
-        word = {"allow": "allowed", "ask": "asked", "deny": "denied"}[self.verdict]
-        if self.has_changed and self.because is not None:
-            return f"{word} (its definition has changed since it was allowed: {self.because.origin})"
-        why = "by default" if self.because is None else f"`{self.because.pattern}`, {self.because.origin}"
-        return f"{word} ({why})"
+        return f"{_WORDS[self.verdict]} ({self._because})"
+
+    @property
+    def why(self) -> str:
+        """Why it is so, as a sentence."""
+        if self.because is None:
+            return "By default, what writes, sends or starts something is asked about."
+        return f"{self._because[0].upper()}{self._because[1:]}."
+
+    @property
+    def _because(self) -> str:
+        if self.because is None:
+            return "by default"
+        where = f"`{self.because.pattern}` in {self.because.origin}"
+        return f"its definition has changed since it was allowed: {where}" if self.has_changed else where
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +95,28 @@ class Rules:
             return Decision("ask", first, has_changed=True)
         return Decision(first.verdict, first)
 
-    def with_layer(self, rules: Sequence[Rule]) -> Rules:
-        """Return them with another layer that counts before all others."""
-        return Rules((tuple(rules), *self.layers))
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What decides in one run: the rules of its command, and those of the settings.
+
+    What the settings allow, they allow to agents whose file the user trusts; to any other agent, only what a
+    person says in this very run does.
+    """
+
+    line: tuple[Rule, ...] = ()
+    settings: tuple[Rule, ...] = ()
+    trusts: Callable[[AgentPath], bool] = lambda _agent: True
+
+    def of(self, agent: AgentPath) -> Rules:
+        """Return the rules for an agent."""
+        if self.trusts(agent):
+            return Rules((self.line, self.settings))
+        return Rules((self.line, tuple(rule for rule in self.settings if rule.verdict != "allow")))
+
+    def allow(self, rule: Rule) -> Layers:
+        """Return them with what a person has just allowed."""
+        return replace(self, line=(*(one for one in self.line if one.pattern != rule.pattern), rule))
 
 
 def usual(tool: Tool) -> Verdict:

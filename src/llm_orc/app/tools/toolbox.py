@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.tool_sources.source import Source
     from llm_orc.agents.tools.tool import Tool, ToolResult, ToolUse
-    from llm_orc.app.tools.permission import Decision, Rules
+    from llm_orc.app.tools.permission import Decision, Layers
     from llm_orc.app.wiring import App
     from llm_orc.jsontypes import JsonValue
 
@@ -32,7 +32,7 @@ Consent = Literal["once", "always", "no"]
 
 @dataclass(frozen=True, slots=True)
 class ToolQuestion:
-    """An agent wants to call a tool: may it? `why` is why somebody is asked."""
+    """An agent wants to call a tool: may it? `why` is a sentence that says why somebody is asked."""
 
     agent: AgentPath
     tool: Tool
@@ -51,9 +51,13 @@ class Toolbox:
     """
 
     def __init__(
-        self, app: App, rules: Rules, ask: AskConsent | None, tell: Callable[[str], None] = lambda _sentence: None
+        self,
+        app: App,
+        layers: Layers,
+        ask: AskConsent | None,
+        tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        self._app, self._rules, self._ask, self._tell = app, rules, ask, tell
+        self._app, self._layers, self._ask, self._tell = app, layers, ask, tell
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._asking = asyncio.Lock()
@@ -70,22 +74,23 @@ class Toolbox:
 
     async def offered(self, agent: AgentPath, names: Sequence[str]) -> tuple[Tool, ...]:
         """See `Tools`. Of a pattern, what is denied is left out."""
+        rules = self._layers.of(agent)
         found: dict[str, Tool] = {}
         for name in names:
             source = await self._source(name)
             for tool in await source.tools(name):
-                if tool.name == name or self._rules.decide(tool).verdict != "deny":
+                if tool.name == name or rules.decide(tool).verdict != "deny":
                     found.setdefault(tool.name, _masked(tool))
         return tuple(found.values())
 
     async def refusal(self, use: ToolUse, tool: Tool, arguments: dict[str, JsonValue]) -> str | None:
         """See `Tools`."""
-        decision = self._rules.decide(tool)
+        decision = self._layers.of(use.agent).decide(tool)
         if decision.verdict == "ask" and self._ask is not None:
-            async with self._asking:  # one question at a time: its answer may settle the next
-                decision = self._rules.decide(tool)
+            async with use.turn.idle(), self._asking:  # one at a time: an answer may settle the next question
+                decision = self._layers.of(use.agent).decide(tool)
                 if decision.verdict == "ask":
-                    return await self._asked(ToolQuestion(use.agent, tool, arguments, decision.words), self._ask)
+                    return await self._asked(ToolQuestion(use.agent, tool, arguments, decision.why), self._ask)
         if decision.verdict == "allow":
             return None
         return _refused(tool, decision)
@@ -101,7 +106,7 @@ class Toolbox:
     async def _remember(self, tool: Tool) -> None:
         """Allow the tool for good: in this run, and in the person's own settings."""
         file, written = self._app.paths.config / "config.yaml", allowing(tool)
-        self._rules = self._rules.with_layer([rule_of(tool.name, written, str(file))])
+        self._layers = self._layers.allow(rule_of(tool.name, written, str(file)))
         await asyncio.to_thread(write_settings, file, ["permissions"], {tool.name: written})
         self._tell(f"`{tool.name}` is allowed from now on: `permissions` in {file}.")
 

@@ -13,7 +13,15 @@ from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.input.given_files import attach_option, read_given
 from llm_orc.cli.shell.input.standard_input import may_be_piped
-from llm_orc.cli.shell.options import DOLLARS, TOKENS, app_here, wait_for_plan_option, when_full_option
+from llm_orc.cli.shell.options import (
+    DOLLARS,
+    TOKENS,
+    app_here,
+    tool_options,
+    tool_rules,
+    wait_for_plan_option,
+    when_full_option,
+)
 from llm_orc.cli.shell.output.streams import is_terminal, note
 from llm_orc.cli.shell.prompts import may_ask
 from llm_orc.cli.shell.usage import UsageMistake
@@ -81,6 +89,7 @@ _PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start th
     help="Take at most N tokens in the chat, of input and output together, e.g. `50000`.  [default: none]",
 )
 @wait_for_plan_option
+@tool_options
 def command(
     *,
     target: str | None,
@@ -95,6 +104,8 @@ def command(
     max_cost_usd: float | None,
     max_total_tokens: int | None,
     wait_for_plan: bool | None,
+    allowed_tools: tuple[str, ...],
+    denied_tools: tuple[str, ...],
 ) -> int:
     """Talk to an ensemble, to one agent (its name, or ENSEMBLE:AGENT), a model profile or a provider.
 
@@ -147,6 +158,7 @@ def command(
         when_full,
         stream=is_terminal(sys.stdout),
         wait_for_plan=wait_for_plan,
+        tools=tool_rules(allowed_tools, denied_tools),
     )
     _, given = read_given(app, None, {}, attached)
     return talk(app, partner, options, _piped(as_lines=as_lines), given)

@@ -98,7 +98,14 @@ def command(
     _refuse_contradictions(
         model=model, profile=profile, go_on=go_on, conversation=conversation, no_record=no_record
     )
-    complete: RunningOptions = {**running, "agent": None, "all_agents": False, "max_concurrent": None}
+    complete: RunningOptions = {
+        **running,
+        "agent": None,
+        "all_agents": False,
+        "max_concurrent": None,
+        "allowed_tools": (),
+        "denied_tools": (),
+    }
     question = instruction_of(task, text)
     output = output_of(complete, *input_files, *attached)
     app = app_here()

@@ -13,11 +13,12 @@ from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from llm_orc.agents.spec import Caching, WhenFull
     from llm_orc.app.runs.conversation import ConversationOptions
     from llm_orc.app.runs.request import RunLimits
+    from llm_orc.app.tools.permission import Rule
     from llm_orc.app.wiring import App
     from llm_orc.jsontypes import JsonValue
 
@@ -91,6 +92,31 @@ _SEVERAL_RUNS = _Words("all these runs", "Stop each run", "all runs together abo
 _QUESTION = _Words("this question", "Give up", "the question above this")
 
 
+def _tool_options(for_it: str) -> dict[str, Callable[[Decorated], Decorated]]:
+    return {
+        "--allow-tool": click.option(
+            "--allow-tool",
+            "allowed_tools",
+            multiple=True,
+            metavar="PATTERN",
+            help=f"Let agents call these tools without asking, for {for_it}: a name, or a pattern such as"
+            " `mcp.github.*`. Repeatable.",
+        ),
+        "--deny-tool": click.option(
+            "--deny-tool",
+            "denied_tools",
+            multiple=True,
+            metavar="PATTERN",
+            help="Let no agent call these tools. Repeatable.",
+        ),
+    }
+
+
+def tool_options(function: Decorated) -> Decorated:
+    """Add the options that say which tools agents may call."""
+    return _with(function, *_tool_options("this chat").values())
+
+
 def _limits(words: _Words) -> dict[str, Callable[[Decorated], Decorated]]:
     """Return the options for consent and limits, by their names."""
     return {
@@ -137,6 +163,7 @@ def _limits(words: _Words) -> dict[str, Callable[[Decorated], Decorated]]:
             " about one answer.  [default: the setting, else none]",
         ),
         "--wait-for-plan": wait_for_plan_option,
+        **_tool_options(words.for_it),
     }
 
 
@@ -229,6 +256,8 @@ class RunLimitOptions(TypedDict):
     max_calls: int | None
     max_total_tokens: int | None
     wait_for_plan: bool | None
+    allowed_tools: tuple[str, ...]
+    denied_tools: tuple[str, ...]
 
 
 class RunningOptions(RunLimitOptions, OutputOptions):
@@ -275,7 +304,8 @@ class AskingOptions(TypedDict):
 def asking_options(function: Decorated) -> Decorated:
     """Add the options of a command that asks one model: the same, but for those about several agents."""
     limits = _limits(_QUESTION)
-    del limits["--max-concurrent"]
+    for name in ("--max-concurrent", "--allow-tool", "--deny-tool"):
+        del limits[name]
     return one_output_options(_with(function, *limits.values()))
 
 
@@ -289,6 +319,23 @@ def limits_of(options: RunLimitOptions) -> RunLimits:
         options["max_calls"],
         wait_for_plan=options["wait_for_plan"],
         max_total_tokens=options["max_total_tokens"],
+        tools=tool_rules(options["allowed_tools"], options["denied_tools"]),
+    )
+
+
+def tool_rules(allowed: Sequence[str], denied: Sequence[str]) -> tuple[Rule, ...]:
+    """Return what `--allow-tool` and `--deny-tool` say. A pattern that can name no tool is a usage error."""
+    from llm_orc.agents.tools.names import SOURCES
+    from llm_orc.app.tools.permission import Rule
+
+    for pattern in (*allowed, *denied):
+        start = pattern.partition(".")[0]
+        if "*" not in start and start not in SOURCES:
+            known = ", ".join(f"`{example}`" for example in SOURCES.values())
+            raise UsageMistake(f"no tool is called `{pattern[:80]}`", hint=f"Tools are {known}.")
+    return (
+        *(Rule(pattern, "allow", "--allow-tool") for pattern in allowed),
+        *(Rule(pattern, "deny", "--deny-tool") for pattern in denied),
     )
 
 

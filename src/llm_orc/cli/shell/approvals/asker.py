@@ -41,9 +41,12 @@ class TerminalAsker:
         async with self._one_at_a_time:
             with self._aside():
                 note_question(asked)
+                can_wait = self._give_up is None and (asked.otherwise is None or asked.deadline is not None)
                 try:
-                    return await _reply_to(asked, can_wait=self._give_up is None)
+                    return await _reply_to(asked, can_wait=can_wait)
                 except (_Left, KeyboardInterrupt, EOFError):
+                    if self._give_up is None and not can_wait:
+                        return None
                     if self._give_up is None:
                         note(f"{LATER}.")
                         return None

@@ -1,0 +1,1 @@
+"""The tools of one attempt at a run."""
