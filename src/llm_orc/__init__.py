@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from llm_orc.agents.budgets.ceilings import Ceilings
     from llm_orc.agents.dispatch.work import DispatchWork
     from llm_orc.agents.ensemble.work import EnsembleWork
+    from llm_orc.agents.evidence.spec import Evidence
+    from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.inputs.spec import InputSpec
     from llm_orc.agents.loop.work import LoopWork
     from llm_orc.agents.output import ModelCall
+    from llm_orc.agents.samples.spec import Judge, Samples
     from llm_orc.agents.script.work import ScriptWork
-    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.spec import AgentSpec, CacheUse
     from llm_orc.agents.work import ModelRef, ModelWork
     from llm_orc.app.api import answer_approval, load_ensemble, open_runtime, run, run_sync
     from llm_orc.app.conversations.open import OpenConversation, open_conversation
@@ -53,6 +56,11 @@ _HOME_OF = {
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.spec",
+    "CacheUse": "agents.spec",
+    "Evidence": "agents.evidence.spec",
+    "FanOut": "agents.fan_out.spec",
+    "Judge": "agents.samples.spec",
+    "Samples": "agents.samples.spec",
     "Ceilings": "agents.budgets.ceilings",
     "EnsembleWork": "agents.ensemble.work",
     "ApprovalWork": "agents.approval.work",
@@ -88,14 +96,18 @@ __all__ = [
     "ApprovalWork",
     "AuthError",
     "Billing",
+    "CacheUse",
     "Ceilings",
     "DispatchWork",
     "Ensemble",
     "EnsembleError",
     "EnsembleWork",
+    "Evidence",
+    "FanOut",
     "FileData",
     "InputError",
     "InputSpec",
+    "Judge",
     "LlmOrcError",
     "LoopWork",
     "Message",
@@ -108,6 +120,7 @@ __all__ = [
     "RunEvent",
     "RunResult",
     "Runtime",
+    "Samples",
     "ScriptWork",
     "SettingsError",
     "Spend",

@@ -18,9 +18,9 @@ class Evidence:
     the item of the list that it is in is dropped.
     """
 
-    field: str
-    sources: tuple[str, ...]
-    otherwise: WithoutEvidence = "fail"
+    field: str  # with dots, through lists: `findings.quote`
+    sources: tuple[str, ...]  # references, such as `${task}`
+    otherwise: WithoutEvidence = "fail"  # after the last repair
 
     def __post_init__(self) -> None:
         if not self.field or not self.sources:

@@ -18,8 +18,10 @@ class FanOut:
     kept in its slot (`keep`), or the agent fails (`fail`).
     """
 
-    over: str | tuple[JsonValue, ...] | None = None
-    name: str = "item"
-    max: int = 100
-    max_concurrent: int | None = None
-    on_item_failure: Literal["keep", "fail"] = "keep"
+    over: str | tuple[JsonValue, ...] | None = (
+        None  # a reference, or the items; None: the first dependency's answer
+    )
+    name: str = "item"  # what references call the item
+    max: int = 100  # items
+    max_concurrent: int | None = None  # None: as many as the run allows
+    on_item_failure: Literal["keep", "fail"] = "keep"  # whether the error stands in its slot, or the agent fails

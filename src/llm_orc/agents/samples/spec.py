@@ -15,8 +15,8 @@ class Judge:
     `profile` None: the model of the agent. `by` says in the author's words which answer is the best.
     """
 
-    profile: str | None = None
-    by: str = ""
+    profile: str | None = None  # None: the model of the agent
+    by: str = ""  # which answer is the best, in the author's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Samples:
     With a `judge`, all `max` are asked, and it chooses one of the answers that differ; it may be any.
     """
 
-    max: int
-    ahead: int | None = None
-    vote: str = WHOLE
+    max: int  # how often it is asked at most
+    ahead: int | None = None  # votes more than any other, that decide it
+    vote: str = WHOLE  # or the field that has to be equal
     judge: Judge | None = None  # None: they vote
