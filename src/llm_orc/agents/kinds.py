@@ -88,9 +88,9 @@ def agents_that_ask(graph: AgentGraph) -> frozenset[str]:
     return frozenset(top_of(path) for path, spec in all_agents(graph) if needs_of(spec.work).people)
 
 
-def has_tools(graph: AgentGraph) -> bool:
-    """Return whether an agent of the graph, or within it, has tools."""
-    return any(needs_of(spec.work).tools for _, spec in all_agents(graph))
+def tooled_agents(graph: AgentGraph) -> frozenset[str]:
+    """Return the places of the agents that have tools, at all depths."""
+    return frozenset(path for path, spec in all_agents(graph) if needs_of(spec.work).tools)
 
 
 def agents_in_file(

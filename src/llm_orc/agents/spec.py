@@ -9,7 +9,7 @@ from llm_orc.agents.budgets.ceilings import NO_CEILINGS, Ceilings
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.samples.spec import Samples
-from llm_orc.agents.work import ModelWork, Work
+from llm_orc.agents.work import Graph, ModelWork, Work
 from llm_orc.dataclass import dataclass
 
 Requires = Literal["all", "any", "none"] | int
@@ -131,7 +131,7 @@ class AgentGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class NestedEnsemble:
+class NestedEnsemble(Graph):
     """An ensemble as it runs within an agent. What its file says of whole runs alone is left out.
 
     The limits are those of everything that runs within that agent. `is_body`: it is the body of a loop, written in
@@ -149,6 +149,7 @@ class NestedEnsemble:
     max_calls: int | None = None
     is_body: bool = False
     max_total_tokens: int | None = None
+    description: str = ""
 
     @property
     def ceilings(self) -> Ceilings:

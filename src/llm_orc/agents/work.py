@@ -20,6 +20,12 @@ class Work:
     kind: str
 
 
+class Graph:
+    """The base of `agents.spec.NestedEnsemble`, for work that is known before it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """Which model an agent asked for: a profile's name, or a provider with or without a model.
@@ -57,6 +63,7 @@ class ModelWork(Work):
     evidence: tuple[Evidence, ...] = ()  # which of its fields are quotes, and from where
     tools: tuple[str, ...] = ()  # what it may call before it answers
     max_turns: int = DEFAULT_MAX_TURNS  # how often the model is asked, if it has tools
+    ensembles: Mapping[str, Graph] = field(default_factory=dict)  # those among its tools, looked up before a run
 
     @property
     def answer_schema(self) -> dict[str, JsonValue] | None:

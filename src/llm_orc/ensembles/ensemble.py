@@ -53,6 +53,7 @@ class Ensemble:
             self.max_cost_usd,
             self.max_calls,
             max_total_tokens=self.max_total_tokens,
+            description=self.description,
         )
 
     def body(self) -> NestedEnsemble:

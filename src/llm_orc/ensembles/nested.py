@@ -123,7 +123,7 @@ class _Search:
         completed = replace(spec, work=kind.with_ensembles(spec.name, spec.work, found, say))
         if not bodies_of(spec):  # what is written in the same file is checked with it
             self._check_after(of, completed, path)
-            self._check_answers(of.parsed, completed, path, given)
+            self._check_answers(of.parsed, completed, path, kind.from_answers(completed, here))
         return completed
 
     def _open(self, of: _List, path: KeyPath, spec: AgentSpec) -> AgentSpec:

@@ -14,8 +14,8 @@ from llm_orc.agents.files.ref import files_of
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import literal
-from llm_orc.agents.spec import Caching, WhenFull
-from llm_orc.agents.work import ModelWork, Work
+from llm_orc.agents.spec import Caching, NestedEnsemble, WhenFull
+from llm_orc.agents.work import DEFAULT_MAX_TURNS, Graph, ModelWork, Work
 from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
@@ -209,7 +209,9 @@ def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return {key: flat[key] for key in _EARLIER_AGENT} | later
 
 
-def _decode_work(wanted: type, value: object) -> Work:
+def _decode_work(wanted: type, value: object) -> Work | Graph:
+    if wanted is Graph:
+        return msgspec.convert(value, type=NestedEnsemble, dec_hook=_decode_work)
     if wanted is not Work or not isinstance(value, dict) or value.get("kind") not in KINDS:
         raise msgspec.ValidationError("work of a kind that this release does not know")
     return msgspec.convert(value, type=KINDS[value["kind"]].work, dec_hook=_decode_work)
@@ -245,7 +247,7 @@ _EARLIER_AGENT = (
     "conversation",
 )
 # With the values that say nothing.
-_LATER_AGENT = {
+_LATER_AGENT: Mapping[str, object] = {
     "when": None,
     "sees": "all",
     "handles_failure": False,
@@ -259,6 +261,9 @@ _LATER_AGENT = {
     "within_s": None,
     "cache": None,
     "attachments": None,
+    "tools": (),
+    "max_turns": DEFAULT_MAX_TURNS,
+    "ensembles": {},
 }
 _LATER_FRAME = frozenset({"within_s", "cache", "attachments"})
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})

@@ -10,6 +10,7 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.model.caller import LlmCaller
+from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.tools.tool import Tool, ToolResult, ToolUse
@@ -121,18 +122,24 @@ async def run(
     before: Before | None = None,
     sink: KeptEvents | None = None,
     rehearsal: bool = False,
+    done: Mapping[str, AgentOutput] | None = None,
+    candidates_of: Sequence[str] = (),
 ) -> KeptEvents:
-    """Run an agent with all of these tools; its models are asked in their order."""
+    """Run an agent with all of these tools; its models are asked in their order.
+
+    `candidates_of` are the places of all agents that have these models; empty: that of the agent.
+    """
     sink = sink or KeptEvents()
     spec = spec or AgentSpec("a", ModelWork(tools=tuple(tools.tools)))
     models = [model] if isinstance(model, ModelInterface) else list(model)
     choice = ModelChoice("pretend", "m", "user")
     candidates = [Candidate(choice, one, ACCESS, lambda _model, _usage: 0.25) for one in models]
+    places = candidates_of or (spec.name,)
     async with asyncio.timeout(20):
         await execute(
             make_plan(Ensemble("e", (spec,))),
-            RunStart("run-1", task, before=before or Before(), sandbox=rehearsal),
-            AgentCaller(LlmCaller({spec.name: candidates}), rehearsal=rehearsal, tools=tools),
+            RunStart("run-1", task, done=done or {}, before=before or Before(), sandbox=rehearsal),
+            AgentCaller(LlmCaller(dict.fromkeys(places, candidates)), rehearsal=rehearsal, tools=tools),
             sink,
             clock=RealClock(),
             max_concurrent=8,

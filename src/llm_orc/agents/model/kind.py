@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
 from llm_orc.agents.model.dialogue import Dialogue
+from llm_orc.agents.model.ensemble_tools import (
+    called_ensembles,
+    from_models,
+    named_ensembles,
+    with_ensemble_tools,
+)
 from llm_orc.agents.model.evidence import evidence_problems, read_evidence, texts_of_evidence
 from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.agents.references.text import Text
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.kind import AgentKeys
     from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.references.names import Names
+    from llm_orc.agents.spec import AgentSpec
 
 
 def names_a_provider(name: str) -> bool:
@@ -95,6 +103,11 @@ def _needs(work: ModelWork) -> Needs:
     return Needs(models=(work,), tools=work.tools)
 
 
+def _from_answers(spec: AgentSpec, _names: Names) -> frozenset[str]:
+    assert isinstance(spec.work, ModelWork)
+    return from_models(spec.work)
+
+
 def _shape(work: ModelWork) -> dict[str, object]:
     """What is asked, and how: which model it is, is known with its access."""
     return {
@@ -138,6 +151,10 @@ MODEL = Kind(
     run=_run,
     rehearse=_rehearse,
     texts=_texts,
+    ensembles=named_ensembles,
+    with_ensembles=with_ensemble_tools,
+    children=called_ensembles,
+    from_answers=_from_answers,
     answers=_answers,
     shape=_shape,
     answer_schema=lambda work: work.schema,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.dialogue import Dialogue
+from llm_orc.agents.model.ensemble_tools import ensemble_tools
 from llm_orc.agents.time_limit import within_time_limit
 from llm_orc.agents.tool_log.actions import NotKept, ToolTurn
 from llm_orc.agents.tool_log.kept import KeptActions
@@ -82,7 +83,9 @@ async def tool_dialogue(context: AgentContext, work: ModelWork) -> AsyncIterator
     The time limit of the agent, which is that of each request where there are no tools, is that of all of it.
     """
     turn = context.turn
-    if context.tools is None:
+    ensembles = ensemble_tools(context, work)
+    others = [name for name in work.tools if name not in ensembles]
+    if others and context.tools is None:
         raise InternalError(f"agent `{turn.path}` has tools, and none can be called here")
     kept = KeptActions(turn.actions or NotKept())
     limit_s = turn.agent.timeout_s
@@ -91,8 +94,8 @@ async def tool_dialogue(context: AgentContext, work: ModelWork) -> AsyncIterator
             hint = "Raise `timeout_seconds` of the agent."
             limit = within_time_limit(turn.path, limit_s, hint, limits=turn.limits)
             await stack.enter_async_context(limit)
-        offered = await context.tools.offered(turn.path, work.tools)
-        toolbox = Toolbox(turn, offered, kept, tools=context.tools, spill=context.spill)
+        offered = await context.tools.offered(turn.path, others) if context.tools is not None and others else ()
+        toolbox = Toolbox(turn, (*offered, *ensembles.values()), kept, tools=context.tools, spill=context.spill)
         yield ToolDialogue(context, work, toolbox, kept)
 
 

@@ -103,7 +103,9 @@ def _steps(plan: Plan, path: str) -> Iterator[tuple[Plan, str, str]]:
             return
         children = plan.children.get(name, {})
         prefix = f"{prefix}{step}/"
-        child = next(iter(children), "")
+        within = split_step(left[0])[0]
+        first = next(iter(children), "")
+        child = next((one for one, its in children.items() if within in its.dependants), first)
         if kind_of(spec.work).names_children:
             child = left.pop(0)
             prefix = f"{prefix}{child}/"

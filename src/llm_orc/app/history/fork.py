@@ -7,9 +7,10 @@ from dataclasses import field, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import tooled_agents
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath, is_top
+from llm_orc.agents.path import AgentPath, above, is_top, model_key
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
@@ -128,7 +129,16 @@ async def preview_fork(app: App, origin: Origin, options: ForkOptions) -> Access
 def _kept(origin: Origin, options: ForkOptions) -> dict[str, AgentOutput]:
     """Return the answers that the new run takes over. Raises `InputError`: it has no agent of that name."""
     asked = _asked(origin, options)
-    return {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
+    if options.everything:
+        return {}
+    kept = {n: o for n, o in origin.outputs.items() if n not in asked}
+    return {n: o for n, o in kept.items() if not _is_of_open_loop(n, kept, tooled_agents(origin.recipe.ensemble))}
+
+
+def _is_of_open_loop(path: str, kept: Mapping[str, AgentOutput], tooled: frozenset[str]) -> bool:
+    """Whether it ran for a call of a model that is asked anew, and may call something else instead."""
+    around = [one for one in above(path) if model_key(AgentPath(one)) in tooled]
+    return bool(around) and not any(one in kept for one in around)
 
 
 def _asked(origin: Origin, options: ForkOptions) -> Again:

@@ -14,7 +14,7 @@ from dbos import DBOS
 from dbos import error as engine_errors
 
 from llm_orc.agents.files.run_files import RunFiles
-from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of, has_tools, needs_of
+from llm_orc.agents.kinds import agents_that_ask, agents_with_source, children_of, needs_of, tooled_agents
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
@@ -168,7 +168,7 @@ class RowExecutor(Stoppable):
         state, asking = row.run_state, agents_that_ask(recipe.ensemble)
         enqueue = partial(enqueue_row, self._store.client)
         before, starts_early = state.before, any(spec.may_start_early for spec in plan.order)
-        if plan.children or asking or starts_early or has_tools(recipe.ensemble):
+        if plan.children or asking or starts_early or tooled_agents(recipe.ensemble):
             calls.parts = parts = await self._parts.open_row(name)
             before = replace(before, without={**before.without, **parts.starts})
             calls.desk = RowDesk(self._store.engine, parts.of, state.questions, self._clock, enqueue)
