@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_orc.settings.load import load_settings
+from llm_orc.settings.load import load_settings, read_guarded, trust_file
+from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.paths import Paths
 
 if TYPE_CHECKING:
@@ -50,3 +51,9 @@ def place(tmp_path: Path) -> Place:
     project = home / "work" / "panel"
     project.mkdir(parents=True)
     return Place(home, project, Paths(home / ".config/llm-orc", home / "state", home / "cache"))
+
+
+def trust(place: Place) -> None:
+    guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
+    assert guarded is not None
+    TrustStore(trust_file(place.paths)).trust(guarded.root, {SETTINGS: guarded.digest})
