@@ -125,7 +125,7 @@ async def test_no_limit_is_exceeded_of_a_run_an_agent_or_a_day(
 
 @pytest.mark.slow
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

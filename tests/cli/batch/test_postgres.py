@@ -217,11 +217,22 @@ async def test_a_limit_holds_over_three_workers_of_which_one_is_killed(pair: She
     assert 1 < provider.most_in_flight <= 3
 
 
-def test_a_row_keeps_to_the_limit_of_its_ensemble_whichever_workers_call_its_agents(
-    pair: Shell, postgres: Postgres
+OF_AN_AGENT = PAIR.replace("depends_on: [first]", "depends_on: [first], max_calls: 2, fan_out: {over: [1, 2, 3]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (PAIR + "max_calls: 1\n", "budget_exceeded"),
+        (OF_AN_AGENT.replace("[1, 2, 3]", "[1, 2, 3], on_item_failure: fail"), "item_failed"),
+    ],
+    ids=["of the ensemble", "of an agent"],
+)
+def test_a_row_keeps_to_the_limit_whichever_workers_call_its_agents(
+    pair: Shell, postgres: Postgres, text: str, code: str
 ) -> None:
     store = ("--store", postgres.url)
-    (pair.cwd / "thrifty.yaml").write_text(PAIR + "max_calls: 1\n")
+    (pair.cwd / "thrifty.yaml").write_text(text)
     command = ("batch", "./thrifty.yaml", "--inputs", "in.txt", "--limit", "5", "--rehearse")
     with three_workers(pair, store):
         done = pair.run(*command, *store)
@@ -229,8 +240,10 @@ def test_a_row_keeps_to_the_limit_of_its_ensemble_whichever_workers_call_its_age
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
     assert [row["status"] for row in rows] == ["completed_with_errors"] * 5
-    assert {row["error"]["code"] for row in rows} == {"budget_exceeded"}
+    assert {row["error"]["code"] for row in rows} == {code}
     assert {row["results"]["first"]["status"] for row in rows} == {"completed"}
+    answered = [name for row in rows for name, one in row["results"].items() if one["status"] == "completed"]
+    assert len(answered) == (5 if code == "budget_exceeded" else 5 * 3)
 
 
 SOLO = """\
