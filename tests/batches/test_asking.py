@@ -19,7 +19,7 @@ from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.database import in_store
-from llm_orc.batches.questions import answer_question, find_question, open_questions, wake_overdue
+from llm_orc.batches.questions import answer_question, find_question, open_questions, take_untold, wake_overdue
 from llm_orc.batches.workers.queues import enqueue_row, open_queue, requeue_missing
 from llm_orc.batches.workers.row_executor import RowExecutor
 from llm_orc.batches.workers.worker import Worker
@@ -136,11 +136,13 @@ async def test_rows_that_wait_hold_no_place(store: StoreUrl) -> None:
         await submit(only.store, rows=3)  # one at a time
         for number in (1, 2, 3):
             await in_state(only.store, "asking", number=number)
+        told = [take_untold(only.store.engine, "b1", at, at - 60) for at in (NOW, NOW, NOW + 61)]
         await answer(only.store, number=2)
         await in_state(only.store, "completed", number=2)
         left = [one.number for one in open_questions(only.store.engine, "b1")]
 
     assert left == [1, 3]
+    assert [[one.number for one in some] for some in told] == [[1, 2, 3], [], []]  # each is told once
 
 
 async def test_an_agent_within_another_asks_and_only_what_needs_it_follows(store: StoreUrl) -> None:

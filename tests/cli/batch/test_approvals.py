@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.run.test_stop import wait_for
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from tests.batches.postgres import Postgres
     from tests.cli.conftest import Shell
 
 SEND = """\
@@ -25,6 +28,12 @@ name: both
 agents:
   - {name: price, approval: {message: Which price?, choices: [low, high]}}
   - {name: title, approval: {message: Which title?, ask: text}}
+"""
+SLOW = """\
+name: slow
+agents:
+  - {name: ok, approval: {message: "Send this to ${task}?"}}
+  - {name: besides, script: "while ! test -e go; do sleep 0.05; done", shell: true}
 """
 WAITS = 6
 
@@ -155,3 +164,26 @@ def test_somebody_is_told_once_of_all_rows(send: Shell) -> None:
     assert {document["batch_id"] for document in documents} == {batch}
     questions = [(one["row"], one["commands"][0]) for document in documents for one in document["questions"]]
     assert sorted(questions) == [(n, f"llm-orc batch approve {batch} {n} --agent ok") for n in (1, 2, 3)]
+
+
+@pytest.mark.slow
+def test_what_is_asked_survives_a_kill_and_is_answered_while_nobody_works(send: Shell, postgres: Postgres) -> None:
+    send.environ["LLM_ORC_STORE"] = postgres.url
+    send.own_ensemble("slow", SLOW)
+    with send.started("batch", "slow", "--inputs", "in.txt") as killed:
+        wait_for(killed.stderr, "Batch b")
+        while not status(send)["questions"]:
+            assert killed.poll() is None
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    answered = send.run("batch", "approve", "last", "1")
+    (send.cwd / "go").touch()
+    waits = send.run("worker", "--until-done")
+    rest = send.run("batch", "approve", "last", "--all")
+    done = send.run("worker", "--until-done")
+
+    assert (answered.returncode, rest.returncode) == (0, 0), answered.stderr + rest.stderr
+    assert waits.returncode == WAITS, waits.stderr
+    assert "2 rows wait for an answer" in waits.stderr
+    assert done.returncode == 0, done.stderr
+    assert status(send)["counts"] == {"completed": 3}
