@@ -28,7 +28,8 @@ _LOCK_WAIT_S = 10.0
 class Registration(msgspec.Struct, frozen=True):
     """The client of one account. `subject` is the account's id at the provider; empty: not proven yet.
 
-    `issuer` is the server that knows this client: another one never gets it.
+    `issuer` is the server that knows this client: another one never gets it. `resource` is what its tokens are for
+    (RFC 8707), where the sign-in has found that out.
     """
 
     provider: str
@@ -36,6 +37,7 @@ class Registration(msgspec.Struct, frozen=True):
     issuer: str
     client_id: str
     subject: str = ""
+    resource: str = ""
 
 
 class _File(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +65,10 @@ class Registrations:
         return next(
             (r for r in self._read().registrations if _is_of(r, provider, account) and r.issuer == issuer), None
         )
+
+    def newest(self, provider: str, account: str) -> Registration | None:
+        """Return the client of this account, at whatever server it was registered."""
+        return next((r for r in self._read().registrations if _is_of(r, provider, account)), None)
 
     def keep(self, new: Registration) -> None:
         """Keep the client of an account, in place of an earlier one."""

@@ -46,6 +46,10 @@ class Credentials(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """End what is kept for it."""
+        ...
+
 
 class NoCredentials:
     """Implements `Credentials` for servers that need none, or get fixed headers."""
@@ -63,6 +67,9 @@ class NoCredentials:
         if refused:
             raise NotLoggedIn(f"the MCP server `{self._name}` needs a sign-in")
         return self._fixed
+
+    async def close(self) -> None:
+        """See `Credentials`."""
 
 
 class HttpConnection:
@@ -220,6 +227,7 @@ class HttpConnection:
                 async with asyncio.timeout(_END_S):
                     await self._send("DELETE", None, {}, None)
             self._session = ""
+        await self._credentials.close()
 
 
 class _Stream:

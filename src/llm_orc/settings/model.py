@@ -182,6 +182,8 @@ class McpServerSettings:
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     token_env: str | None = None
+    client_id: str | None = None  # of a sign-in; None: the server's authorisation server registers one
+    scopes: tuple[str, ...] = ()  # of a sign-in; empty: those that the server asks for
     timeout_s: float = 60.0
     protocol: str | None = None
 

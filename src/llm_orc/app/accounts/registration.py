@@ -36,7 +36,9 @@ def request_of(app: App, client: OAuthClient, account: str | None, *, asks_conse
 def keep_client(app: App, client: OAuthClient, account: str | None, client_id: str, *, subject: str = "") -> None:
     """Keep the client that an account's sign-in has registered. Raises `CredentialStoreError`."""
     open_registrations(app).keep(
-        Registration(client.provider, account or DEFAULT_ACCOUNT, _server(client), client_id, subject)
+        Registration(
+            client.provider, account or DEFAULT_ACCOUNT, _server(client), client_id, subject, client.resource or ""
+        )
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.app.accounts.official_cli import cli_of, logout_command
 from llm_orc.app.accounts.registration import open_registrations
+from llm_orc.app.accounts.tool_servers import client_of_entry, server_of
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
@@ -130,10 +131,10 @@ async def _revoke(app: App, entry: Entry) -> Revocation | None:
     token = entry.credential
     if not isinstance(token, OAuthToken):
         return None
-    own = app.settings.providers.get(entry.provider)
-    if own is None or own.oauth is None:
+    client = _client_of(app, entry)
+    if client is None:
         return Revocation(is_confirmed=False, reason="the configuration no longer says where to sign in")
-    client = replace_client_id(oauth_client_of(entry.provider, own.oauth), token.client_id)
+    client = replace_client_id(client, token.client_id)
     try:
         async with Http(app.settings.network, max_connections=2) as http:
             return await revoke(
@@ -145,6 +146,13 @@ async def _revoke(app: App, entry: Entry) -> Revocation | None:
             )
     except LlmOrcError as e:
         return Revocation(is_confirmed=False, reason=e.message)
+
+
+def _client_of(app: App, entry: Entry) -> OAuthClient | None:
+    if server_of(entry.provider) is not None:
+        return client_of_entry(app, entry)
+    own = app.settings.providers.get(entry.provider)
+    return None if own is None or own.oauth is None else oauth_client_of(entry.provider, own.oauth)
 
 
 def replace_client_id(client: OAuthClient, client_id: str | None) -> OAuthClient:

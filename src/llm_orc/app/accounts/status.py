@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.credentials import open_ant_profile, open_credentials, open_resolver
 from llm_orc.app.access.route import Place
+from llm_orc.app.accounts.tool_servers import server_of
 from llm_orc.auth.access import Billing, Method
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.standing import StandingName
@@ -117,7 +118,7 @@ def auth_status(
     names = [provider] if provider else dict.fromkeys([*PROVIDERS, *app.settings.providers, *stored])
     rows: list[CredentialStatus] = []
     for name in names:
-        rows += _rows(app, name, resolver, clis, is_asked_for=provider is not None) or _unknown(name, storage)
+        rows += _rows(app, name, resolver, clis, is_asked_for=provider is not None) or _unknown(app, name, storage)
     notices = (*storage.notices, *(open_ant_profile(app).read().notices if ANT_PROVIDER in names else ()))
     return AuthStatus(storage.state, _protection(storage), tuple(rows), notices)
 
@@ -222,11 +223,17 @@ def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
     )
 
 
-def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialStatus]:
-    """Entries of a provider that the configuration doesn't describe (any more): no run can use them."""
+def _unknown(app: App, provider: str, storage: CredentialStorage) -> Iterator[CredentialStatus]:
+    """Entries of MCP servers, and of what the configuration doesn't describe (any more): no run can use these."""
+    server = server_of(provider)
+    is_used = server is not None and server in app.settings.mcp_servers
     for entry in storage.of(provider).entries if storage.state.is_usable else ():
         kind: Method = "oauth" if isinstance(entry.credential, OAuthToken) else "api-key"
         why = f"no run can use it: nothing says where `{provider}` is"
+        hint = f"Describe `providers.{provider}` in config.yaml, or: `llm-orc auth remove {provider}`."
+        if server is not None:
+            why = f"the MCP server `{server}` is " + ("asked with it" if is_used else "not configured any more")
+            hint = f"To end it: `llm-orc mcp logout {server}`."
         row = CredentialStatus(
             provider,
             entry.account,
@@ -237,9 +244,9 @@ def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialSt
             why,
             entry.billing,
             use=why,
-            hint=f"Describe `providers.{provider}` in config.yaml, or: `llm-orc auth remove {provider}`.",
+            hint=None if is_used else hint,
             is_active=entry.is_active,
-            is_usable=False,
+            is_usable=is_used,
             counts=False,
         )
         yield _with_entry(row, entry)

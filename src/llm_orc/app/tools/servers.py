@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.app.tools.credentials import SignInCredentials
 from llm_orc.errors import NotLoggedIn, NotTrusted, SettingsError
 from llm_orc.mcp.client import McpClient
 from llm_orc.mcp.http import HttpConnection, NoCredentials
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.wiring import App
     from llm_orc.mcp.connection import Connection, Listener
+    from llm_orc.mcp.http import Credentials
     from llm_orc.net.transport import Transport
     from llm_orc.settings.model import McpServerSettings
 
@@ -56,11 +58,10 @@ def client_of(app: App, transport: Transport, server: McpServerSettings) -> McpC
 
     async def connect(listener: Listener) -> Connection:
         if server.url is not None:
-            token = _token(app, server)
-            remember_credentials(token)
             remember_secret_values(server.headers)
-            fixed = {**server.headers, **token}
-            return HttpConnection(server.name, server.url, transport, NoCredentials(server.name, fixed), listener)
+            return HttpConnection(
+                server.name, server.url, transport, _credentials(app, server, transport), listener
+            )
         environment = app.environment
         cwd = server.cwd or environment.cwd
         env = _variables(server, environment.environ)
@@ -68,6 +69,15 @@ def client_of(app: App, transport: Transport, server: McpServerSettings) -> McpC
         return await StdioConnection.start(server.name, server.command, env, cwd, listener)
 
     return McpClient(server.name, connect, limit_s=server.timeout_s, version=server.protocol)
+
+
+def _credentials(app: App, server: McpServerSettings, transport: Transport) -> Credentials:
+    """A token from the environment comes before a sign-in: it was configured for this server."""
+    if server.token_env is None:
+        return SignInCredentials(app, server, transport)
+    token = _token(app, server)
+    remember_credentials(token)
+    return NoCredentials(server.name, {**server.headers, **token})
 
 
 def _token(app: App, server: McpServerSettings) -> dict[str, str]:

@@ -36,6 +36,8 @@ class OAuthClient:
     revocation_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
     jwks_uri: str | None = None
+    registration_endpoint: str | None = None  # RFC 7591; only from metadata
+    promises_pkce: bool = False  # its metadata says that it supports S256 (RFC 8414 §2)
     registers_client: bool = False
     registration_params: Mapping[str, str] = field(default_factory=dict)
     host_id_param: str | None = None  # the parameter that carries the id of this machine

@@ -25,6 +25,7 @@ _ENDPOINTS = (
     "device_authorization_endpoint",
 )
 _KEYS = "jwks_uri"
+_REGISTRATION = "registration_endpoint"
 
 
 async def resolve(client: OAuthClient, transport: Transport, needs: Collection[str] = _ENDPOINTS) -> OAuthClient:
@@ -41,7 +42,8 @@ async def resolve(client: OAuthClient, transport: Transport, needs: Collection[s
     metadata = await _fetch(
         client.issuer, client.provider, transport, urls[::-1] if client.requires_id_token else urls
     )
-    found = {name: _endpoint(metadata, name, client.provider) for name in (*_ENDPOINTS, _KEYS)}
+    found = {name: _endpoint(metadata, name, client.provider) for name in (*_ENDPOINTS, _KEYS, _REGISTRATION)}
+    methods = metadata.get("code_challenge_methods_supported")
     promised = metadata.get("authorization_response_iss_parameter_supported") is True  # RFC 9207 §3
     return replace(
         client,
@@ -52,6 +54,8 @@ async def resolve(client: OAuthClient, transport: Transport, needs: Collection[s
             client.device_authorization_endpoint or found["device_authorization_endpoint"]
         ),
         jwks_uri=client.jwks_uri or found[_KEYS],
+        registration_endpoint=client.registration_endpoint or found[_REGISTRATION],
+        promises_pkce=isinstance(methods, list) and "S256" in methods,
         requires_iss=client.requires_iss or promised,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.accounts.tool_servers import server_of
 from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.access_menu import choose_access, described
@@ -15,6 +16,7 @@ from llm_orc.cli.auth.input.key_input import KeySourceOptions
 from llm_orc.cli.auth.input.official_cli import use_official_cli
 from llm_orc.cli.auth.input.sign_in import sign_in_here
 from llm_orc.cli.auth.input.spend_cap import told_by_options
+from llm_orc.cli.auth.input.tool_server import say_signed_in, sign_in_to_server_here
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.access_lines import WHO_PAYS
@@ -153,7 +155,10 @@ def command(
     )
     _refuse_contradictions(request)
     app = app_here()
-    if provider is None:
+    if provider is not None and (server := server_of(provider)) is not None:
+        entry = sign_in_to_server_here(app, server, request.sign_in, as_json=as_json)
+        say_signed_in(server, entry, as_json=as_json)
+    elif provider is None:
         choose_and_add_access(app, request)
     else:
         add_access(app, open_provider(app, provider), request)

@@ -19,13 +19,13 @@ from llm_orc.formats.printable import one_line
 if TYPE_CHECKING:
     from llm_orc.app.accounts.sign_out import SignedOut
 
-_NOT_CONFIRMED = 5
+NOT_CONFIRMED = 5
 
 
 @auth_command(
     {
         0: "deleted here, and ended at the provider where it was a sign-in",
-        _NOT_CONFIRMED: "deleted here, but the provider did not confirm that it is ended there",
+        NOT_CONFIRMED: "deleted here, but the provider did not confirm that it is ended there",
     }
 )
 @provider_argument
@@ -62,12 +62,13 @@ def command(*, provider: str | None, account: str | None, as_json: bool) -> int:
                 "reason": done.reason or None,
             }
         )
-    _say(done)
+    say_signed_out(done)
     note_used(app, provider)
-    return _NOT_CONFIRMED if done.at_provider == "not-confirmed" else 0
+    return NOT_CONFIRMED if done.at_provider == "not-confirmed" else 0
 
 
-def _say(done: SignedOut) -> None:
+def say_signed_out(done: SignedOut) -> None:
+    """Say what was done here and at the provider."""
     name = f"`{done.entry.provider}` (account `{done.entry.account}`)"
     match done.at_provider:
         case "revoked":

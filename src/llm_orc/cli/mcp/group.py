@@ -9,6 +9,8 @@ COMMANDS = (
     Row("list", "mcp.list", "List the configured servers; starts none."),
     Row("tools", "mcp.tools", "Start the servers and list their tools."),
     Row("call", "mcp.call", "Call one tool and print its result."),
+    Row("login", "mcp.login", "Sign in to a server over HTTP."),
+    Row("logout", "mcp.logout", "End the sign-in to a server."),
     Row("doctor", "mcp.doctor", "Start each server, and say what is wrong with it."),
 )
 

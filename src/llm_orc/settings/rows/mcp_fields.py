@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_orc.settings.field import Field, Fields
+from llm_orc.settings.types.oauth import client_id, scopes
 from llm_orc.settings.types.values import base_url, command_line, file_path, headers, variable_name, variables
 from llm_orc.storage.field_types import choice, described, number, optional, text
 
@@ -28,6 +29,14 @@ MCP_FIELDS: Fields = {
     "token_env": Field(
         optional(variable_name),
         "The name of the environment variable with its bearer token.",
+    ),
+    "client_id": Field(
+        optional(client_id),
+        "For a sign-in (`llm-orc mcp login`): the public client that you registered, or are entitled to use.",
+        default_text="one is registered at the sign-in",
+    ),
+    "scopes": Field(
+        optional(scopes), "For a sign-in: the scopes to request.", default_text="those that the server asks for"
     ),
     "timeout_seconds": Field(
         number(0, above=True), "The longest time for one request.", default=60.0, attribute="timeout_s"
