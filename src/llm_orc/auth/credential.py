@@ -10,6 +10,17 @@ from llm_orc.auth.secret import Secret
 from llm_orc.dataclass import dataclass
 
 DEFAULT_ACCOUNT = "default"
+_TOOL_SERVER = "mcp:"
+
+
+def stored_name(server: str) -> str:
+    """Return the name that the sign-in of an MCP server is stored under, such as `mcp:github`."""
+    return f"{_TOOL_SERVER}{server}"
+
+
+def server_of(provider: str) -> str | None:
+    """Return the MCP server that this name of the store is for; None: it is a provider's."""
+    return provider.removeprefix(_TOOL_SERVER) if provider.startswith(_TOOL_SERVER) else None
 
 
 @dataclass(frozen=True, slots=True)

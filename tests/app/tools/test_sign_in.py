@@ -16,7 +16,7 @@ from llm_orc.app.tools.servers import client_of, find_server
 from llm_orc.app.tools.sign_in import sign_in_to_server
 from llm_orc.app.wiring import App
 from llm_orc.auth.credential import OAuthToken
-from llm_orc.auth.oauth.protected_resource import read_challenge
+from llm_orc.auth.oauth.discovery.protected_resource import read_challenge
 from llm_orc.errors import AuthError, InputError, LlmOrcError, LoginFailed, NotLoggedIn
 from llm_orc.mcp.client import McpClient
 from llm_orc.net.http import Http

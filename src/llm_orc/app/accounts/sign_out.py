@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.app.accounts.official_cli import cli_of, logout_command
 from llm_orc.app.accounts.registration import open_registrations
-from llm_orc.app.accounts.tool_servers import client_of_entry, server_of
-from llm_orc.auth.credential import DEFAULT_ACCOUNT, Entry, OAuthToken
+from llm_orc.app.accounts.tool_servers import client_of_entry
+from llm_orc.auth.credential import DEFAULT_ACCOUNT, Entry, OAuthToken, server_of
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.dataclass import dataclass

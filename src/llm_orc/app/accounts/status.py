@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.credentials import open_ant_profile, open_credentials, open_resolver
 from llm_orc.app.access.route import Place
-from llm_orc.app.accounts.tool_servers import server_of
 from llm_orc.auth.access import Billing, Method
-from llm_orc.auth.credential import OAuthToken
+from llm_orc.auth.credential import OAuthToken, server_of
 from llm_orc.auth.standing import StandingName
 from llm_orc.auth.storage import StoreState
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER

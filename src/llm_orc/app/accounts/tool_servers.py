@@ -1,4 +1,4 @@
-"""Sign-ins to servers of tools: they are stored under names of their own, beside those of providers."""
+"""Sign-ins to servers of tools: our clients at the authorisation servers that they were made at."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ from llm_orc.auth.oauth.client import OAuthClient
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
-
-_PREFIX = "mcp:"
-
-
-def stored_name(server: str) -> str:
-    """Return the name that the sign-in of an MCP server is stored under, such as `mcp:github`."""
-    return f"{_PREFIX}{server}"
-
-
-def server_of(provider: str) -> str | None:
-    """Return the MCP server that this name of the store is for; None: it is a provider's."""
-    return provider.removeprefix(_PREFIX) if provider.startswith(_PREFIX) else None
 
 
 def client_of_entry(app: App, entry: Entry) -> OAuthClient | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
-from llm_orc.app.accounts.tool_servers import client_of_entry, stored_name
-from llm_orc.auth.credential import OAuthToken
-from llm_orc.auth.oauth.protected_resource import read_challenge
+from llm_orc.app.accounts.tool_servers import client_of_entry
+from llm_orc.auth.credential import OAuthToken, stored_name
+from llm_orc.auth.oauth.discovery.protected_resource import read_challenge
 from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
 from llm_orc.errors import AuthError, CredentialRefused, NotLoggedIn
 from llm_orc.net.late_loop import in_thread

@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.registration import keep_client
-from llm_orc.app.accounts.tool_servers import stored_name
 from llm_orc.app.tools.servers import find_server
 from llm_orc.auth.access import Billing
-from llm_orc.auth.credential import OAuthToken, new_entry
+from llm_orc.auth.credential import OAuthToken, new_entry, stored_name
 from llm_orc.auth.methods.browser import browser_chances
 from llm_orc.auth.methods.browser_visit import VisitOptions
 from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.auth.oauth.discovery.protected_resource import find_resource, read_challenge
+from llm_orc.auth.oauth.discovery.register import register_client
 from llm_orc.auth.oauth.metadata import resolve
-from llm_orc.auth.oauth.protected_resource import find_resource, read_challenge
-from llm_orc.auth.oauth.register import register_client
 from llm_orc.errors import CredentialStoreError, InputError, LoginFailed, ToolServerFailed
 from llm_orc.mcp.wire import HANDSHAKE_VERSIONS, request
 from llm_orc.net.http import Http
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.methods.base import Ask, Login
-    from llm_orc.auth.oauth.protected_resource import Challenge
+    from llm_orc.auth.oauth.discovery.protected_resource import Challenge
     from llm_orc.net.transport import Transport
     from llm_orc.settings.model import McpServerSettings
 

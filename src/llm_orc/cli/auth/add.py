@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.app.accounts.tool_servers import server_of
-from llm_orc.auth.credential import ApiKey
+from llm_orc.auth.credential import ApiKey, server_of
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.access_menu import choose_access, described
 from llm_orc.cli.auth.input.add_key import KeyRequest, add_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llm_orc.app.accounts.tool_servers import stored_name
+from llm_orc.auth.credential import stored_name
 from llm_orc.cli.auth.logout import NOT_CONFIRMED, say_signed_out
 from llm_orc.cli.shell.arguments import McpServerName
 from llm_orc.cli.shell.command_group import define_command
