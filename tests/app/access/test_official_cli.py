@@ -14,7 +14,7 @@ from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.engine.events import ModelSwitched
-from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, NotLoggedIn
+from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, NotLoggedIn, SettingsError
 from llm_orc.sandbox.faults import Fault, RefusalSignature
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
@@ -59,6 +59,21 @@ async def test_a_logged_in_claude_answers_without_any_set_up_and_the_plan_pays(
     assert result.by_billing.keys() == {"subscription"}
     assert sorted(start["system_prompt"] for start in claude.starts) == ["You are analyst.", "You are lawyer."]
     assert sandbox.request_count == 0
+
+
+async def test_a_limit_of_tokens_that_an_official_cli_cannot_keep_is_refused_and_one_of_calls_is_kept(
+    workspace: Workspace, claude: StandIn, sandbox: Sandbox
+) -> None:
+    set_up(workspace, claude, sandbox)
+    agents(workspace, "lawyer", "analyst")
+
+    with pytest.raises(SettingsError, match=r"so `--max-total-tokens` can't be kept: .* is an official CLI") as no:
+        await run(workspace.app(), "plan", max_total_tokens=100_000)
+    result, _ = await run(workspace.app(), "plan", max_calls=1)
+
+    assert no.value.hint == "Limit its calls: `--max-calls`."
+    assert sorted(agent.status for agent in result.agents) == ["completed", "failed"]
+    assert len(claude.starts) == 1
 
 
 async def test_a_stray_key_is_not_used_and_that_is_said_once(

@@ -99,7 +99,7 @@ async def test_what_a_run_without_a_limit_may_have_taken_counts_once_it_has_one(
     assert sum(server.tokens) <= (result.counted_tokens or 0) <= 5 * ONE_CALL
 
 
-async def test_an_official_cli_is_refused_under_a_limit_of_tokens_before_anything_is_spent(
+async def test_what_nobody_can_bound_is_refused_under_a_limit_of_tokens_before_anything_is_spent(
     place: Workspace, server: PaidServer
 ) -> None:
     endless = {"provider": "openai", "model": "gpt-5", "options": {"web_search_options": {}}}
