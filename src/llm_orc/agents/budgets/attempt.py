@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.path import AgentPath
@@ -9,6 +10,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
 
@@ -55,6 +57,19 @@ class Attempt:
     def _may_count(self, error: BaseException | None) -> bool:
         is_unbilled = isinstance(error, LlmOrcError) and not error.may_be_billed
         return self.is_sent and not is_unbilled
+
+
+@asynccontextmanager
+async def settled(attempt: Attempt, settle: Callable[[float, int], Awaitable[None]]) -> AsyncIterator[None]:
+    """Await `settle` with the dollars and tokens that the attempt counts, once it has ended, however it ended."""
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as e:
+        error = e
+        raise
+    finally:
+        await settle(attempt.counts_usd(error), attempt.counts_tokens(error))
 
 
 class Spending(Protocol):

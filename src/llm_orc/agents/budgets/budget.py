@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.attempt import settled
 from llm_orc.agents.budgets.ceilings import KEYS, NOTHING, Ceilings, Limited
 from llm_orc.errors import BudgetExceeded
 
@@ -74,20 +76,16 @@ class Budget:
     async def reserve(self, attempt: Attempt) -> AsyncIterator[None]:
         """Reserve; wait while attempts in flight may leave enough; raise `BudgetExceeded` if they can't."""
         await self._reserve(attempt)
-        error: BaseException | None = None
-        try:
+        async with settled(attempt, partial(self._settle, attempt)):
             yield
-        except BaseException as e:
-            error = e
-            raise
-        finally:
-            usd, tokens = attempt.counts_usd(error), attempt.counts_tokens(error)
-            self._take_back(attempt)
-            self.spent_usd += usd
-            self.tokens += tokens
-            if attempt.number and self._record is not None:
-                self._record.ended(attempt, usd, tokens)
-            await asyncio.shield(self._tell())
+
+    async def _settle(self, attempt: Attempt, usd: float, tokens: int) -> None:
+        self._take_back(attempt)
+        self.spent_usd += usd
+        self.tokens += tokens
+        if attempt.number and self._record is not None:
+            self._record.ended(attempt, usd, tokens)
+        await asyncio.shield(self._tell())
 
     async def _reserve(self, attempt: Attempt) -> None:
         if not attempt.reserves:

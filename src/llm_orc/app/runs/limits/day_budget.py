@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.attempt import settled
 from llm_orc.app.access.bills.day_ledger import Refused, Reserve, Settle
 from llm_orc.errors import DailyBudgetExceeded, StorageError
 
@@ -40,18 +42,15 @@ class DayBudget:
             yield
             return
         reservation = await self._reserve(attempt)
-        error: BaseException | None = None
-        try:
+        async with settled(attempt, partial(self._settle, reservation)):
             yield
-        except BaseException as e:
-            error = e
-            raise
-        finally:
-            # If it can't be stored, the reservation stays: it counts as spent once this process has ended.
-            with suppress(StorageError):
-                await asyncio.shield(self._change(Settle(reservation, attempt.counts_usd(error))))
-            self._settled.set()
-            self._settled = asyncio.Event()
+
+    async def _settle(self, reservation: int, usd: float, _tokens: int) -> None:
+        # If it can't be stored, the reservation stays: it counts as spent once this process has ended.
+        with suppress(StorageError):
+            await asyncio.shield(self._change(Settle(reservation, usd)))
+        self._settled.set()
+        self._settled = asyncio.Event()
 
     async def close(self) -> None:
         """Return when all that has ended is settled."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.attempt import settled
 from llm_orc.batches.database import in_store
 from llm_orc.batches.workers.spending.reservations import RowCall, reserve, settle
 
@@ -61,12 +62,9 @@ class RowBudget:
                 if await in_store(partial(reserve, account, reservation_id, call)):
                     break
                 await asyncio.sleep(_POLL_S)
-        error: BaseException | None = None
-        try:
+
+        async def settle_in_store(usd: float, tokens: int) -> None:
+            await asyncio.shield(in_store(partial(settle, account, reservation_id, call, usd, tokens)))
+
+        async with settled(attempt, settle_in_store):
             yield
-        except BaseException as e:
-            error = e
-            raise
-        finally:
-            took = attempt.counts_usd(error), attempt.counts_tokens(error)
-            await asyncio.shield(in_store(partial(settle, account, reservation_id, call, *took)))
