@@ -66,6 +66,19 @@ def test_an_ensemble_is_asked_again_what_was_taken_back(shell: Shell) -> None:
     assert sum(text == "one" for text in asked(shell)) == 2  # the analyst and the lawyer
 
 
+def test_a_file_goes_with_one_turn_and_with_what_asks_it_again(shell: Shell) -> None:
+    (shell.cwd / "note.txt").write_text("Remember the milk.")
+
+    seen = chat(shell, "/attach no.txt", "/attach note.txt", "one", "/retry", "/undo", "/retry", "two", "/attach")
+
+    assert "can't read `no.txt`" in seen
+    assert seen.count("With your next turn: note.txt") == 2
+    assert "No file goes with your next turn." in seen
+    shown = json.loads(shell.run("conversations", "show", "last", "--all", "--json").stdout)["turns"]
+    said = [(turn["text"], [one["name"] for one in turn["files"]]) for turn in shown if turn["role"] == "user"]
+    assert said == [("one", ["note.txt"]), ("two", [])]
+
+
 def test_a_role_holds_from_the_next_turn_on(shell: Shell) -> None:
     seen = chat(shell, "/role", "one", "/role You are a poet.", "two", "/role")
 

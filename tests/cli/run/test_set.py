@@ -151,3 +151,20 @@ def test_a_chat_says_at_once_that_nothing_can_be_said_to_it(shell: Shell) -> Non
     assert "takes no task, so nothing can be said to it in a chat" in no_task.stderr
     assert "needs the input `diff`, which a chat doesn't give" in needs_input.stderr
     assert "hint: llm-orc invoke asked --set diff=TEXT" in needs_input.stderr
+
+
+def test_a_file_is_attached_from_a_path_or_a_pipe_and_kept_by_its_content(shell: Shell) -> None:
+    shell.own_ensemble("look", "name: look\nagents: [{name: a, model_profile: default}]\n")
+    (shell.cwd / "note.md").write_text("# Milk")
+    asking = ("invoke", "look", "--rehearse", "--output-format", "json", "-a", "note.md", "--attach", "-", "Look.")
+
+    done = shell.run(*asking, stdin=b"%PDF-1.7\n\xe2\xe3")
+    twice = shell.run("invoke", "look", "-a", "-", "--set", "x=@-", "Look.", stdin="x")
+
+    files = json.loads(done.stdout)["files"]
+    assert [(one["name"], one["type"], one["size"]) for one in files] == [
+        ("note.md", "text/markdown", 6),
+        ("file.pdf", "application/pdf", 11),
+    ]
+    assert twice.returncode == 2
+    assert "standard input can be read only once" in twice.stderr

@@ -115,9 +115,13 @@ async def _attach(room: Room, rest: str) -> None:
     elif rest:
         room.attach(rest.strip("\"'"))
     if room.attached:
-        note(f"With your next turn: {', '.join(one.name for one in room.attached)}")
+        note(f"{_next_files(room)}.")
     else:
         note("No file goes with your next turn. `/attach FILE` adds one.")
+
+
+def _next_files(room: Room) -> str:
+    return f"With your next turn: {', '.join(one.name for one in room.attached)}"
 
 
 async def _help(_room: Room, _rest: str) -> None:
@@ -164,10 +168,12 @@ async def _undo(room: Room, _rest: str) -> None:
     if not taken:
         note("There is nothing to undo.")
         return
-    room.attached[:0] = _files_of_last(taken)  # /retry and /edit ask with them
+    room.attached = _files_of_last(taken)  # /retry and /edit ask with them
     asked = room.said.pop() if room.said else _asked_in(room, taken)
     room.taken_back = asked or None
     note(f"Undone: {_shortened(asked or taken[0].text)}")
+    if room.attached:
+        note(f"{_next_files(room)}; `/attach -` leaves them out.")
 
 
 async def _retry(room: Room, _rest: str) -> str | None:
