@@ -140,3 +140,21 @@ async def test_what_a_protocol_has_no_place_for_is_refused_before_anything_is_se
     assert why in caught.value.message
     assert not server.asked
     assert not workspace.app().paths.files.exists()
+
+
+async def test_an_estimate_counts_what_goes_with_a_prompt(workspace: Workspace, server: Scripted) -> None:
+    workspace.environ = {"OPENAI_API_KEY": "sk-test-1234567890"}
+    workspace.settings({"providers": {"openai": {"base_url": server.url}}})
+    agent = {"name": "seer", "provider": "openai", "model": "gpt-5.5"}
+    workspace.ensemble("one", agent)
+    plans = []
+    for files in ((), (FileData("cat.png", PNG),)):
+        asked = given(workspace, *files)
+        _, seen = await run(workspace.app(), "one", "What?", given=asked, allow_metered=True)
+        plans.append(seen.plans[0].estimate())
+
+    without, with_image = plans
+    assert without is not None
+    assert with_image is not None
+    assert (with_image.likely_usd or 0) > (without.likely_usd or 0) > 0
+    assert (with_image.most_usd or 0) > (without.most_usd or 0)

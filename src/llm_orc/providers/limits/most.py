@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from llm_orc.providers.dialects.anthropic import default_max_tokens
 from llm_orc.providers.limits.pdf_pages import most_pages
+from llm_orc.providers.parts import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.parts import FileRef
 
 # Some servers count thinking against the limit of the answer, others in addition to it.
 _THOUGHTS = frozenset({"budget_tokens", "thinking_budget", "thinkingBudget", "reasoning.max_tokens"})
@@ -22,6 +24,7 @@ _BYTES_PER_TOKEN = 4
 _USUAL_OF_IMAGE = 1_600  # tokens, of a page too
 _TOOLS_FRAME = 1_000  # what Anthropic adds to a prompt with tools, whatever these are
 _MOST_OF_IMAGE = 10_000  # tokens of an image in its finest resolution, or of a page with its text
+_MOST_PAGES = 1_000  # of a PDF that any provider takes
 _MOST_OF_MINI = 60_000  # OpenAI counts some 30 times as many for `gpt-4o-mini`, at a lower price
 
 
@@ -50,6 +53,13 @@ def likely_input_tokens(request: ModelRequest, size: int) -> int:
             size -= 4 * (len(file.data) // 3)
             shown += 1 if file.kind == "image" else most_pages(file.data)
     return size // _BYTES_PER_TOKEN + shown * _USUAL_OF_IMAGE
+
+
+def most_tokens_of_files(files: Iterable[FileRef], model: str) -> int:
+    """Return the same bound for files of which only the size is known: a PDF has as many pages as are taken."""
+    per_image = _MOST_OF_MINI if "4o-mini" in model else _MOST_OF_IMAGE
+    per_kind = {"image": per_image, "pdf": _MOST_PAGES * per_image}
+    return sum(per_kind.get(kind_of(one.media_type), one.size) for one in files)
 
 
 def most_output_tokens(request: ModelRequest, model: str) -> int:

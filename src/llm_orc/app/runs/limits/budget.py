@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.budgets.budget import Budget
 from llm_orc.agents.budgets.ceilings import KEYS, Spent
 from llm_orc.agents.model.counted_attempts import most_cost_usd, most_tokens
-from llm_orc.agents.path import model_key
+from llm_orc.agents.path import AgentPath, model_key
+from llm_orc.agents.uses.file_flow import files_by_agent
 from llm_orc.agents.uses.limits import BudgetsWithin, CeilingsWithin
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
 from llm_orc.agents.uses.repairs import SENT_BACK, repairs_of
 from llm_orc.app.runs.limits.within import spent_within
 from llm_orc.batches.batch import Most
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.limits.most import most_output_tokens
+from llm_orc.providers.limits.most import most_output_tokens, most_tokens_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from llm_orc.agents.budgets.ceilings import Limited
     from llm_orc.agents.candidate import Candidate
-    from llm_orc.agents.path import AgentPath
     from llm_orc.runs.attempts import RecordedAttempts
     from llm_orc.runs.recipe import Recipe, RecordedRun
 
@@ -96,9 +96,11 @@ def _most_of(
     more = told.get(agent, 0) + asked.literal + asked.input_characters(recipe.inputs)
     size = 4 * more + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
     size += repairs_of(recipe.ensemble).get(place, 0) * _most_sent_back(found)
+    by_agent = files_by_agent(recipe.ensemble, recipe.inputs, recipe.files, recipe.named_files)
+    files = by_agent.get(AgentPath(place), ())
     for one in found:
         if one.is_metered or not metered:
-            yield _most_of_one(one, size)
+            yield _most_of_one(one, size + most_tokens_of_files(files, one.model.name))
 
 
 def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], added: Mapping[str, int]) -> Most:
