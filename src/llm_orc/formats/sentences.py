@@ -17,6 +17,7 @@ from llm_orc.formats.figures import (
     tokens,
 )
 from llm_orc.formats.printable import one_line
+from llm_orc.formats.tools.words import number_words
 from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ def agent_figures(agent: AgentResult) -> list[str]:
 
 
 def _repeats(agent: AgentResult) -> list[str]:
-    """Return how many items it ran over, samples it had, or rounds."""
+    """Return how many items it ran over, samples it had, rounds, or calls of tools."""
     items = [*_of_several(agent.items, agent.samples)]
+    if agent.tools:
+        items.append(number_words(agent.tools))
     return items if agent.rounds is None else [*items, rounds_words(agent.rounds)]
 
 

@@ -16,6 +16,7 @@ from llm_orc.formats.sentences import (
     state_note,
     total_figures,
 )
+from llm_orc.formats.tools.words import listed_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +49,9 @@ def _lines(result: RunResult) -> Iterator[str]:
 def _section(agent: AgentResult) -> Iterator[str]:
     yield f"=== {heading(agent.name)}{state_note(agent)}"
     yield ""
+    if agent.tools:
+        yield from (f"> {words}" for words in listed_words(agent.tools))
+        yield ""
     if agent.response is None:
         yield from no_answer(agent)
     else:

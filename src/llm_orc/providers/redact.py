@@ -6,6 +6,7 @@ body into an error, before an excerpt can cut a credential in two.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,10 +16,12 @@ from llm_orc.auth.secret import remember
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelInterface, ModelRequest, Reply, ReplyObserver
+    from llm_orc.providers.parts import ToolCall
 
 _NO_SECRETS = frozenset({"anthropic-beta", "user-agent", "content-type", "accept"})
 _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
@@ -43,7 +46,34 @@ async def masked_reply(
         model=hide_in_error(reply.model),
         request_id=hide_in_error(reply.request_id),
         stop_word=hide_in_error(reply.stop_word),
+        calls=tuple(_masked_call(call) for call in reply.calls),
+        own=reply.own if reply.own is None or not _has_credentials(reply.own.blocks) else None,
     )
+
+
+def _masked_call(call: ToolCall) -> ToolCall:
+    if call.arguments is None:
+        return replace(call, written=hide(call.written))
+    written = json.dumps(call.arguments, ensure_ascii=False)
+    if hide(written) == written:
+        return call
+    return replace(call, arguments={hide(name): _masked(value) for name, value in call.arguments.items()})
+
+
+def _masked(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_masked(one) for one in value]
+    if isinstance(value, dict):
+        return {hide(name): _masked(one) for name, one in value.items()}
+    return value
+
+
+def _has_credentials(blocks: Sequence[JsonValue]) -> bool:
+    """Return whether the blocks repeat a credential: they are signed, so it can't be masked in them."""
+    written = json.dumps(blocks, ensure_ascii=False)
+    return hide(written) != written
 
 
 class _MaskedObserver:

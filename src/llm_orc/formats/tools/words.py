@@ -9,13 +9,14 @@ from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import first_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.tools.used import ToolUsed
 
 _LONGEST = 60  # characters of all arguments
 _LONGEST_VALUE = 40
+_MOST_LISTED = 20
 
 
 def call_words(used: ToolUsed) -> str:
@@ -48,6 +49,17 @@ def ended_words(used: ToolUsed) -> str:
     if used.omitted:
         parts.append(f"{used.omitted:,} characters too long")
     return ", ".join(parts)
+
+
+def listed_words(used: Sequence[ToolUsed]) -> Iterator[str]:
+    """Yield a line for each call; of many, for the first and the last ones."""
+    if len(used) <= _MOST_LISTED:
+        yield from map(ended_words, used)
+        return
+    half = _MOST_LISTED // 2
+    yield from map(ended_words, used[:half])
+    yield f"… {len(used) - 2 * half:,} more …"
+    yield from map(ended_words, used[-half:])
 
 
 def number_words(used: Sequence[ToolUsed]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import tooled_agents
 from llm_orc.agents.path import AgentPath, is_within
 from llm_orc.agents.uses.file_flow import files_by_agent
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
@@ -42,7 +43,7 @@ def estimate(
     metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}
     if not metered:
         return None
-    repairs = repairs_of(recipe.ensemble)
+    repairs, tooled = repairs_of(recipe.ensemble), tooled_agents(recipe.ensemble)
     files = files_by_agent(recipe.ensemble, recipe.inputs, recipe.files, recipe.named_files)
     longest = {name: _longest(ways[0]) for name, ways in by_agent.items()}
     endless = {name for name, ways in by_agent.items() if not takes_limit(ways[0].connection.calls)}
@@ -66,6 +67,7 @@ def estimate(
             + sum(longest_of(longest, other, _USUAL_ANSWER) for other in before)
         )
         is_endless = name in endless or any(_is_in(one, other) for one in endless for other in before)
+        is_endless = is_endless or name in tooled  # its model may ask for any number of tools
         times = range(repairs.get(name, 0) + 1)
         each = [
             price(ready.model, Usage(told_at_most + n * (longest[name] + _SENT_BACK), longest[name]))
