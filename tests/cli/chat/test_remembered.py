@@ -164,6 +164,7 @@ def test_a_conversation_of_an_earlier_build_keeps_its_last_role(shell: Shell) ->
     shell.run("chat", "-s", "You are a poet.", stdin="one\n")
     with closing(sqlite3.connect(next(shell.home.rglob("conversations.sqlite")))) as file, file:
         file.execute("ALTER TABLE conversations DROP COLUMN chosen")
+        file.execute("ALTER TABLE turns DROP COLUMN files")
         file.execute("PRAGMA user_version = 1")
 
     assert POET in goes_on(shell)[0]
