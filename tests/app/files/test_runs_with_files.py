@@ -197,6 +197,23 @@ def test_files_come_from_a_folder_or_a_pattern_by_name(workspace: Workspace) -> 
         reader.read_all(workspace.root / "scans" / "*.png", "x")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+@pytest.mark.parametrize("target", ["secret.txt", "scans/.hidden"])
+def test_a_link_in_a_folder_leads_to_no_other_place(workspace: Workspace, target: str) -> None:
+    workspace.write("scans/.hidden", "x")
+    workspace.write("scans/a.txt", "A")
+    workspace.write("secret.txt", "x")
+    (workspace.root / "scans" / "same.txt").symlink_to(workspace.root / "scans" / "a.txt")
+    reader = FileReader(workspace.app())
+    assert len(reader.read_all(workspace.root / "scans", "x")) == 2
+
+    (workspace.root / "scans" / "out.txt").symlink_to(workspace.root / target)
+    for named in ("scans", "scans/*.txt"):
+        with pytest.raises(InputError, match="is a link that leads out of the folder or to a hidden file"):
+            reader.read_all(workspace.root / named, "x")
+    assert reader.read(workspace.root / "scans" / "out.txt", "x").size == 1
+
+
 async def test_ensembles_within_items_and_rounds_get_files_by_reference(workspace: Workspace) -> None:
     workspace.ensemble("inner", says("${inputs.page}: ${inputs.page.text}"), inputs={"page": "file"}, task="none")
     each = {"fan_out": {"over": "${inputs.pages}", "as": "page"}}

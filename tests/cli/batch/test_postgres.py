@@ -69,6 +69,33 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
     assert json.loads(pair.run("workers", "--json", *store).stdout) == []
 
 
+def test_agents_that_other_workers_call_have_the_files_from_the_store(pair: Shell, postgres: Postgres) -> None:
+    (pair.cwd / "pair.yaml").write_text(
+        """\
+name: pair
+task: none
+inputs: {page: file}
+agents:
+  - {name: first, provider: sandboxed, model: m, prompt: Read it., attachments: "${inputs.page}"}
+"""
+    )
+    scans = pair.cwd / "scans"
+    scans.mkdir()
+    for n in range(4):
+        (scans / f"{n}.txt").write_text(f"content {n}")
+    store = ("--store", postgres.url)
+    with pair.started("worker", *store) as worker:
+        done = pair.run("batch", "./pair.yaml", "--inputs", "scans", "--rehearse", "--ordered", *store)
+        worker.terminate()
+        worker.communicate(timeout=30)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["id"] for row in rows] == [f"{n}.txt" for n in range(4)], done.stderr
+    assert [f"content {n}" in row["results"]["first"]["response"] for n, row in enumerate(rows)] == [True] * 4, (
+        rows
+    )
+
+
 def test_agents_that_other_workers_call_have_the_values_of_their_references(
     pair: Shell, postgres: Postgres
 ) -> None:

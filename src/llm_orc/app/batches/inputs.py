@@ -131,7 +131,7 @@ def _folder(folder: Path, files_as: str | None) -> Iterator[Input]:
             )
             continue
         if files_as is not None:
-            yield Input(0, {**named, files_as: str(path.absolute())})
+            yield Input(0, {**named, files_as: str(target)})
             continue
         try:
             yield Input(0, {**named, "input": _read_file(target).decode("utf-8-sig")})

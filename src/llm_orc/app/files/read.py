@@ -113,7 +113,19 @@ def paths_of(written: str | Path, what: str) -> list[Path]:
         raise InputError(f"{what}: can't read `{_shown(written)}`: {getattr(e, 'strerror', None) or e}") from e
     if not found:
         raise InputError(f"{what}: `{_shown(written)}` has no files", hint="Hidden files and folders don't count.")
+    for one in found:
+        _refuse_way_out(one, what)
     return sorted(found)
+
+
+def _refuse_way_out(path: Path, what: str) -> None:
+    """A link in a folder leads only to a file of the same folder: nobody has named what is elsewhere."""
+    target = Path(os.path.realpath(path))  # raises no error for links in a circle
+    if path.is_symlink() and (target.parent != path.parent.resolve() or target.name.startswith(".")):
+        raise InputError(
+            f"{what}: `{_shown(path)}` is a link that leads out of the folder or to a hidden file",
+            hint=f"{_NOTHING_SENT} Name the file itself, if you mean it.",
+        )
 
 
 def _safe_name(name: str) -> str:
