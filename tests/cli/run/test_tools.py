@@ -116,3 +116,18 @@ async def test_after_a_kill_no_turn_is_paid_twice_and_no_tool_is_repeated(shell:
     assert (asked, notes(shell)) == ([0, 1, 2, 3], ["first", "slow", "third"])
     assert [one["outcome"] for one in result["results"]["a"]["tools"]] == ["done", "unknown", "done"]
     assert (result["answer"].split()[-1], result["totals"]["calls"]) == ("Done.", 4)
+
+
+async def test_rows_of_a_batch_use_tools(shell: Shell) -> None:
+    turns = (Said("", (called("run_note", text="x"), called("files_read", "c2", path="a.txt"))), "Done.")
+    (shell.cwd / "a.txt").write_text("the file")
+    (shell.cwd / "rows.jsonl").write_text('{"input": "one"}\n{"input": "two"}\n')
+    async with Sandbox(compose=scripted(*turns)) as sandbox:
+        set_up(shell, sandbox)
+        done = await asyncio.to_thread(shell.run, "batch", "one", "--inputs", "rows.jsonl")
+
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["completed"] * 2
+    assert all("Done." in json.dumps(row) for row in rows)
+    assert notes(shell) == ["x", "x"]

@@ -17,6 +17,7 @@ from llm_orc.app.batches.store import caller_of, is_own_store
 from llm_orc.app.cache.calls import cached_calls
 from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.runtime import Runtime, Terms
+from llm_orc.app.runs.tools.open import tools_of
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
 from llm_orc.batches.files.contents import load_content
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.tools.tool import Tools
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.app.wiring import App
     from llm_orc.batches.workers.stoppable import BeforeSend
@@ -54,6 +56,7 @@ class BatchCalls:
         self._files: dict[str, RunFiles] = {}
         self._opening = asyncio.Lock()
         self._runtime: Runtime | None = None
+        self._tools: dict[str, Tools | None] = {}  # of each batch
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,7 +88,7 @@ class BatchCalls:
                 except LimitsChanged:
                     continue
 
-        call = AgentCaller(ask_model, rehearsal=recipe.rehearsal)
+        call = AgentCaller(ask_model, rehearsal=recipe.rehearsal, tools=self._tools[batch_id])
         asked = candidates or self._candidates[batch_id]
         row, now = f"{batch_id}:{number}", self._app.clock.now
         return cached_calls(call, runtime.answers, asked, recipe=recipe, run_id=row, now=now)
@@ -142,4 +145,5 @@ class BatchCalls:
         waits = self._waits or recipe.wait_for_plan
         files = RunFiles(None, recipe.named_files, partial(load_content, store.engine, batch_id))
         self._files[batch_id] = files
+        self._tools[batch_id] = await self._stack.enter_async_context(tools_of(self._app, recipe))
         return LlmCaller(candidates, plans=runtime.plans, waits=waits, waits_elsewhere=True, files=files), account

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import tooled_agents
 from llm_orc.app.projects.programs import refuse_foreign_programs
 from llm_orc.errors import NotTrusted
 
@@ -18,6 +19,16 @@ def refuse_foreign(app: App, recipe: Recipe) -> None:
     refuse_foreign_endpoints(app.settings, recipe)
     if not recipe.rehearsal:
         refuse_foreign_programs(app, recipe.ensemble)
+        _refuse_foreign_tools(recipe)
+
+
+def _refuse_foreign_tools(recipe: Recipe) -> None:
+    """Raise `NotTrusted` if agents have tools: others would read what they see of this machine."""
+    for agent in sorted(tooled_agents(recipe.ensemble)):
+        raise NotTrusted(
+            f"agent `{agent}` of the batch has tools, and others can write to its store",
+            hint="Tools are for batches of your own store, `--store` left out; nothing was sent.",
+        )
 
 
 def refuse_foreign_endpoints(settings: Settings, recipe: Recipe) -> None:
