@@ -211,6 +211,8 @@ def test_the_packaged_ensembles_are_valid_and_have_a_task(shelves: Shelves) -> N
         "quick-answer": 1,
         "research-synthesis": 3,
         "review-diff": 6,
+        "review-repository": 2,
+        "research-web": 2,
         "extract-table": 3,
         "translate": 1,
         "folder-digest": 3,

@@ -14,9 +14,10 @@ from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.trust import trust_directory, view_trust
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.tools.outlook import tool_outlook
 from llm_orc.app.tools.permission import Rule
 from llm_orc.engine.events import ApprovalAsked
-from llm_orc.errors import NotTrusted
+from llm_orc.errors import NotTrusted, SettingsError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.protocols.chat_request import ChatRequest
 from llm_orc.providers.parts import ToolCall
@@ -130,6 +131,52 @@ async def test_a_server_that_does_not_start_fails_its_agent_before_the_model_is_
     assert agent.error is not None
     assert agent.error.hint == "llm-orc mcp doctor fake"
     assert agent.calls == ()
+
+
+async def test_a_tool_that_is_not_there_is_refused_before_anything_is_spent(workspace: Workspace) -> None:
+    workspace.ensemble("one", local("first"), local("reader", depends_on=["first"], tools=["run.tset"]))
+    model = Model()
+
+    async with Sandbox(compose=model) as sandbox:
+        workspace.settings(on_sandbox(sandbox, tools=deploy(workspace)["tools"]))
+        with pytest.raises(SettingsError, match=r"agent `reader`: no tool is called `run\.tset`"):
+            await run(workspace)
+
+        assert sandbox.requests == []
+
+
+def test_check_and_explain_know_what_would_happen_to_calls(workspace: Workspace) -> None:
+    workspace.ensemble("two", local("other"))
+    tools = ["files.read", "web.fetch", "run.deploy", "mcp.fake.*", "mcp.fake.add", "ensemble.two"]
+    tools += ["mcp.other.x", "files.write"]
+    one(workspace, *tools)
+    workspace.settings(
+        {
+            "permissions": {"mcp.fake.add": f"allow:{'0' * 16}", "run.*": "deny"},
+            "mcp_servers": {"fake": {"command": ["no-such-program"]}},
+            **deploy(workspace),
+        }
+    )
+    app = workspace.app()
+
+    found = tool_outlook(app, find_ensemble(app, "one"))
+
+    assert [(each.name, each.verdict) for each in found] == [
+        ("files.read", "allow"),
+        ("web.fetch", "ask"),
+        ("run.deploy", "deny"),
+        ("mcp.fake.*", "ask"),
+        ("mcp.fake.add", "allow"),
+        ("ensemble.two", "allow"),
+        ("mcp.other.x", ""),
+        ("files.write", ""),
+    ]
+    assert found[0].words == "allowed (by default)"
+    assert found[2].words.startswith("denied (`run.*` in ")
+    assert [str(each.problem) for each in found[6:]] == [
+        "no MCP server is called `other`",
+        "no tool is called `files.write`",
+    ]
 
 
 # Permission

@@ -50,6 +50,8 @@ class TestLibrary:
             "research-synthesis",
             "advisory-board",
             "review-diff",
+            "review-repository",
+            "research-web",
             "extract-table",
             "translate",
             "folder-digest",

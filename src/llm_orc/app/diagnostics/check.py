@@ -13,6 +13,7 @@ from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.app.projects.nested import nested_in
 from llm_orc.app.projects.programs import AgentProgram, files_of, programs_of, refuse_programs
+from llm_orc.app.tools.outlook import ToolOutlook, refuse_tools, tool_outlook
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
@@ -31,7 +32,8 @@ class CheckReport:
 
     `plan` is what a run would use, `access_error` why it can't run here: access, or a program that may not start.
     Both are None if there are problems, or if access was not looked at. `programs` are those that it would start,
-    `files` those that it would write, each with its agent. `cached`: see `AccessPlan`.
+    `files` those that it would write, each with its agent. `cached`: see `AccessPlan`. `tools` are
+    those that its agents name, with what would happen to calls.
     """
 
     target: str
@@ -44,6 +46,7 @@ class CheckReport:
     programs: tuple[AgentProgram, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     cached: tuple[tuple[str, CacheUse], ...] = ()
+    tools: tuple[ToolOutlook, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -93,6 +96,7 @@ async def check_ensemble(
         programs=programs,
         files=files_of(ensemble),
         cached=cached_in(ensemble),
+        tools=tool_outlook(app, ensemble),
     )
     if problems or offline:
         return report
@@ -101,6 +105,7 @@ async def check_ensemble(
             report, plan=await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
         )
         refuse_programs(app, ensemble)
+        refuse_tools(app, ensemble)
     except LlmOrcError as e:
         return replace(report, access_error=e)
     return report

@@ -30,6 +30,7 @@ from llm_orc.app.runs.limits.refusals import refuse_unknown_most, unlimited_noti
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.app.runs.tools.open import tools_of
+from llm_orc.app.tools.outlook import refuse_tools
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.before import Before
 from llm_orc.engine.events import AgentDelta, RunEvent
@@ -247,6 +248,7 @@ def _to_run(app: App, attempt: Attempt, listener: RunListener) -> Recipe:
     if attempt.earlier is not None:
         recipe = replace(recipe, ensemble=with_present_programs(app, recipe.ensemble))
     refuse_programs(app, recipe.ensemble)
+    refuse_tools(app, recipe.ensemble)
     return recipe
 
 

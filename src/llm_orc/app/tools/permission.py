@@ -83,7 +83,8 @@ class Rules:
     def decide(self, tool: Tool) -> Decision:
         return self.decide_named(tool.name, tool.digest, usual(tool))
 
-    def decide_named(self, name: str, digest: str, by_default: Verdict) -> Decision:
+    def decide_named(self, name: str, digest: str | None, by_default: Verdict) -> Decision:
+        """Decide by what is known of a tool. `digest` None: its definition is not known yet."""
         said = [found for rules in self.layers if (found := _of_layer(rules, name)) is not None]
         for rule in said:
             if rule.verdict == "deny":
@@ -91,7 +92,7 @@ class Rules:
         if not said:
             return Decision(by_default)
         first = said[0]
-        if first.digest and not digest.startswith(first.digest):
+        if first.digest and digest is not None and not digest.startswith(first.digest):
             return Decision("ask", first, has_changed=True)
         return Decision(first.verdict, first)
 

@@ -11,19 +11,23 @@ from llm_orc.agents.tool_sources.programs.program import ProgramTool
 from llm_orc.agents.tool_sources.programs.source import ProgramSource
 from llm_orc.agents.tool_sources.web.hosts import Hosts
 from llm_orc.agents.tool_sources.web.source import WebSource
+from llm_orc.app.tools.permission import Verdict, usual
 from llm_orc.app.tools.servers import client_of, find_server
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import NotTrusted, SettingsError
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from llm_orc.agents.tool_sources.source import Source
     from llm_orc.app.wiring import App
     from llm_orc.net.transport import Transport
     from llm_orc.settings.model import ToolSettings
+
+
+Look = tuple[Verdict, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,13 @@ class Around:
 class SourceRow:
     """A source of tools. `open` makes it for one run; nothing is started before one of its tools is named.
 
-    `check` looks at a name without starting anything. It raises what is wrong with it.
+    `look` looks at a name without starting anything: it returns what happens to calls by default, and the digest
+    of the definition, None if that is not known yet. It raises what is wrong with the name.
     """
 
     prefix: str
     open: Callable[[Around], Source]
-    check: Callable[[App, str], None]
+    look: Callable[[App, str], Look]
 
 
 def files_root(app: App) -> Path:
@@ -77,16 +82,28 @@ def _open_servers(around: Around) -> Source:
     )
 
 
-def _check_names(*names: str) -> Callable[[App, str], None]:
-    def check(_app: App, name: str) -> None:
-        if name not in names:
-            raise unknown(name, names)
-
-    return check
+def _look_at_files(_app: App, name: str) -> Look:
+    return _known(name, ("files.read", "files.list", "files.search"), "allow")
 
 
-def _check_server(app: App, name: str) -> None:
+def _look_at_web(app: App, name: str) -> Look:
+    return _known(name, ("web.fetch",), "ask" if app.settings.web.allowed_hosts is None else "allow")
+
+
+def _known(name: str, names: Sequence[str], verdict: Verdict) -> Look:
+    if name not in names:
+        raise unknown(name, names)
+    return verdict, ""
+
+
+def _look_at_program(app: App, name: str) -> Look:
+    tool = find_program(app, name).tool()
+    return usual(tool), tool.digest
+
+
+def _look_at_server(app: App, name: str) -> Look:
     find_server(app, split_name(name, app.settings.mcp_servers)[0])
+    return "ask", None
 
 
 def find_program(app: App, name: str) -> ProgramTool:
@@ -121,10 +138,10 @@ def _program(name: str, found: ToolSettings) -> ProgramTool:
 SOURCES: dict[str, SourceRow] = {
     row.prefix: row
     for row in (
-        SourceRow("files", _open_files, _check_names("files.read", "files.list", "files.search")),
-        SourceRow("web", _open_web, _check_names("web.fetch")),
-        SourceRow("run", _open_programs, lambda app, name: (find_program(app, name), None)[1]),
-        SourceRow("mcp", _open_servers, _check_server),
+        SourceRow("files", _open_files, _look_at_files),
+        SourceRow("web", _open_web, _look_at_web),
+        SourceRow("run", _open_programs, _look_at_program),
+        SourceRow("mcp", _open_servers, _look_at_server),
     )
 }
 

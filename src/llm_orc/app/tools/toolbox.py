@@ -114,7 +114,7 @@ class Toolbox:
         from llm_orc.app.tools.sources import Around, source_of  # noqa: PLC0415 - heavy: only where there are tools
 
         row = source_of(name)
-        row.check(self._app, name)
+        row.look(self._app, name)
         async with self._opening:
             if row.prefix not in self._sources:
                 if self._http is None:

@@ -80,7 +80,7 @@ def _value(reports: list[CheckReport]) -> JsonValue:
 
 
 def _ensemble_value(report: CheckReport) -> JsonValue:
-    from llm_orc.cli.shell.access_lines import cached_value, programs_value
+    from llm_orc.cli.shell.access_lines import cached_value, programs_value, tools_value
 
     ensemble, plan = report.ensemble, report.plan
     return {
@@ -108,6 +108,7 @@ def _ensemble_value(report: CheckReport) -> JsonValue:
         "programs": programs_value(report.programs),
         "files": [{"agent": agent, "path": path} for agent, path in report.files],
         "cached": cached_value(report.cached),
+        "tools": tools_value(report.tools),
         "notices": list(plan.notices) if plan else [],
         "error": error_value(report.access_error) if report.access_error else None,
     }

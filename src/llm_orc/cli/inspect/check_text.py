@@ -59,6 +59,11 @@ def _ensemble_lines(report: CheckReport) -> Iterator[Line]:
         if report.files:
             yield ["A run would write:"]
             yield from ([f"  {line}"] for line in written_lines(report.files))
+    if report.tools:
+        from llm_orc.cli.shell.access_lines import tool_lines
+
+        yield ["A run would let agents call:"]
+        yield from ([f"  {line}"] for line in tool_lines(report.tools))
     if report.cached:
         from llm_orc.cli.shell.access_lines import cached_lines
 

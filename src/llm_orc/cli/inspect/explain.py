@@ -51,6 +51,8 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
     from llm_orc.app.access.explain import explain_all
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.app.projects.programs import refuse_programs
+    from llm_orc.app.tools.outlook import refuse_tools, tool_outlook
+    from llm_orc.cli.shell.access_lines import tool_lines, tools_value
     from llm_orc.engine.plan import make_plan, stages
 
     named = named_models(**models)
@@ -59,17 +61,23 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
     order = stages(make_plan(ensemble))
     plan, error = run_late(explain_all(app, ensemble, allow_metered=allow_metered, models=named))
     today = spent_today(app)
+    tools = tool_outlook(app, ensemble)
     try:
         refuse_programs(app, ensemble)
+        refuse_tools(app, ensemble)
     except LlmOrcError as e:
         error = error or e
     if as_json:
-        write_json(_document(ensemble, order, plan, error) | {"today": today_value(today)})
+        write_json(
+            _document(ensemble, order, plan, error) | {"tools": tools_value(tools), "today": today_value(today)}
+        )
     else:
         graph = [f"  {number}. {', '.join(names)}" for number, names in enumerate(order, start=1)]
         head = [f"{ensemble.name}: {count(len(ensemble.agents), 'agent')}", *graph, ""]
         asked = [*input_lines(ensemble)]
         lines = [*(head if len(ensemble.agents) > 1 else []), *_lines(plan), *(["", *asked] if asked else [])]
+        if tools:
+            lines += ["", *tool_lines(tools)]
         if today is not None:
             lines += ["", f"today: {today_words(today)}"]
         write_data("".join(f"{line}\n" for line in lines))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import CacheUse
     from llm_orc.app.access.models import AccessPlan, Estimate
     from llm_orc.app.projects.programs import AgentProgram
+    from llm_orc.app.tools.outlook import ToolOutlook
     from llm_orc.auth.access import Access
     from llm_orc.jsontypes import JsonValue
 
@@ -98,6 +99,27 @@ def cached_lines(cached: Iterable[tuple[str, CacheUse]]) -> Iterator[str]:
 def cached_value(cached: Iterable[tuple[str, CacheUse]]) -> list[JsonValue]:
     """Return the agents that may be given an answer of before as JSON."""
     return [{"agent": agent, "max_age_s": use.for_s} for agent, use in cached]
+
+
+def tool_lines(tools: Iterable[ToolOutlook]) -> Iterator[str]:
+    """Yield a line for each tool of an agent: what would happen to a call of it, and which setting says so."""
+    for one in tools:
+        said = one.words if one.problem is None else f"missing: {one.problem.message}"
+        yield unmistakable(f"{one.name} · {said} · agent {one.agent}")
+
+
+def tools_value(tools: Iterable[ToolOutlook]) -> list[JsonValue]:
+    """Return the tools of agents as JSON."""
+    return [
+        {
+            "agent": one.agent,
+            "tool": one.name,
+            "verdict": one.verdict or None,
+            "because": one.words or None,
+            "problem": None if one.problem is None else one.problem.message,
+        }
+        for one in tools
+    ]
 
 
 def program_lines(one: AgentProgram) -> Iterator[str]:

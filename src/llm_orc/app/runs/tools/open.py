@@ -6,9 +6,8 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.kinds import agents_with_source, all_agents, needs_of
-from llm_orc.agents.path import model_key
-from llm_orc.app.tools.permission import Layers, rules_of
+from llm_orc.agents.kinds import all_agents, needs_of
+from llm_orc.app.tools.layers import layers_of
 from llm_orc.app.tools.toolbox import Toolbox
 from llm_orc.engine.events import ApprovalAsked
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from llm_orc.app.tools.permission import Rule
     from llm_orc.app.tools.toolbox import AskConsent, Consent, ToolQuestion
     from llm_orc.app.wiring import App
-    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.recipe import Recipe
 
 _ONCE, _NO = "Yes, this time", "No"
@@ -43,16 +41,6 @@ async def tools_of(
         return
     async with Toolbox(app, layers_of(app, recipe.ensemble, line), ask and _consent(app, ask), tell) as box:
         yield box
-
-
-def layers_of(app: App, ensemble: Ensemble, line: Sequence[Rule] = ()) -> Layers:
-    """Return what decides for the agents of the ensemble whether they may call a tool."""
-    foreign = {
-        model_key(path)
-        for path, _, source in agents_with_source(ensemble)
-        if source is not None and not source.is_users
-    }
-    return Layers(tuple(line), rules_of(app.settings.permissions), lambda agent: model_key(agent) not in foreign)
 
 
 def _consent(app: App, ask: AskHere) -> AskConsent:
