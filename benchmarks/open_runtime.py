@@ -17,10 +17,12 @@ from benchmarks.machine import CLIENT_CORE, cpu_s, pinned, raise_open_files
 from benchmarks.measure import server
 from benchmarks.ours import app_on, ensemble_of
 from benchmarks.report import Row, publish
+from benchmarks.server import TOOL_TURNS
 from benchmarks.workload import PROMPT
 from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
+from llm_orc.agents.work import ModelWork
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.ensembles.ensemble import Ensemble
@@ -56,11 +58,21 @@ def _over(number: int) -> FanOut:
     return FanOut(tuple(f"startup {i}" for i in range(number)), max=number)
 
 
+def _tool_loop(name: str, runs: int) -> _Case:
+    """One agent that reads a file twice before it answers."""
+    asked = ensemble_of((1,)).agents[0]
+    assert isinstance(asked.work, ModelWork)
+    asked = replace(asked, work=replace(asked.work, tools=("files.read",)))
+    return _Case(name, Ensemble("benchmark", (asked,)), TOOL_TURNS + 1, runs)
+
+
 _CASES = (
     _layers("one agent", (1,), 200),
     _layers("five agents: three, one, one", (3, 1, 1), 200, 0.6),
     _layers("fan of 10", (10,), 100, 0.5),
     _layers("chain of 20", (1,) * 20, 30, 1.0),
+    _layers("row of 3", (1,) * 3, 100),
+    _tool_loop("tool loop of 3", 100),
     _layers("fan of 1000", (1000,), 8, 0.3),
     _items("500 items", 500, 0, 8, 0.4),
     _items("5000 items", 5000, 0, 4, 0.4),
@@ -70,6 +82,7 @@ _CASES = (
 
 async def _measured(case: _Case, origin: str, home: Path) -> Row:
     app = app_on(origin, home)
+    (home / "note.txt").write_text("A note of a few words.\n")
     found = []
     async with Runtime(app) as runtime:
         for turn in range(case.runs + 3):

@@ -24,6 +24,9 @@ from benchmarks.workload import MODEL, STREAM_TOKENS
 _TOKENS = [f"token{n:03} " for n in range(STREAM_TOKENS)]
 _TEXT = "A whole answer of a few words, as short as they come."
 _INPUT_TOKENS = 27
+_TOOL_USE = {"type": "tool_use", "id": "toolu_benchmark", "name": "files_read", "input": {"path": "note.txt"}}
+TOOL_TURNS = 2
+"""How often a request with tools is answered with a call of one, before the answer."""
 _BACKLOG = 16_384
 
 
@@ -38,6 +41,7 @@ class Canned:
 class Replies:
     def __init__(self, writes: int) -> None:
         self.anthropic = Canned(_whole(_anthropic_message()), _chunked(_anthropic_events(), writes))
+        self.tool_turn = _whole(_anthropic_message(content=[_TOOL_USE], stop_reason="tool_use"))
         self.openai = Canned(_whole(_openai_completion()), _chunked(_openai_events(), writes))
 
 
@@ -74,6 +78,8 @@ class Connection(asyncio.Protocol):
         canned = self._replies.openai if path.endswith(b"/chat/completions") else self._replies.anthropic
         streamed = request.find(b'"stream":true', end) >= 0 or request.find(b'"stream": true', end) >= 0
         chunks = canned.stream if streamed else [canned.whole]
+        if request.find(b'"tools":', end) >= 0 and request.count(b'"tool_result"', end) < TOOL_TURNS:
+            chunks = [self._replies.tool_turn]
         if self._latency_s:
             self._loop.call_later(self._latency_s, self._send, chunks, 0)
         else:
