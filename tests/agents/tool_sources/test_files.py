@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,36 @@ async def test_links_are_named_and_not_followed(root: Path, files: FilesSource) 
     assert "linked\t(a link, not followed)" in listed.text.splitlines()
     assert found.text == "(no line matches)"
     assert searched.is_error
+
+
+async def test_a_link_that_is_put_in_meanwhile_is_not_followed(root: Path, files: FilesSource) -> None:
+    """Somebody swaps a folder for a link to outside, again and again, while it is read."""
+    (root.parent / "outside").mkdir()
+    (root.parent / "outside/a.txt").write_text("needle")
+    (root / "real").mkdir()
+    (root / "real/a.txt").write_text("inside")
+    (root / "fake").symlink_to(root.parent / "outside")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for name, other in (("real", "at"), ("at", "real"), ("fake", "at"), ("at", "fake")):
+                (root / name).rename(root / other)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        texts = set[str]()
+        for tries in range(20_000):
+            texts.add((await called(files, "files.read", path="at/a.txt")).text)
+            if tries > 300 and "1\tinside" in texts:
+                break
+    finally:
+        stop.set()
+        swapping.join()
+
+    assert "1\tinside" in texts
+    assert not [text for text in texts if "needle" in text]
 
 
 async def test_a_fifo_or_socket_is_never_waited_for(

@@ -89,21 +89,14 @@ def refuse_programs(app: App, ensemble: Ensemble) -> None:
 
 
 def refuse_foreign_programs(app: App, ensemble: Ensemble) -> None:
-    """Raise `NotTrusted` if a recipe of somebody else would do what this machine's own files don't.
+    """Raise `NotTrusted` if a recipe of somebody else would start or write what this machine's own files don't.
 
     Otherwise anyone who can write to the store of a batch could run what they like on its workers.
     """
-    programs, files, tools = _programs(ensemble), files_of(ensemble), _tools(ensemble)
-    if not programs and not files and not tools:
+    programs, files = _programs(ensemble), files_of(ensemble)
+    if not programs and not files:
         return
     own = [*_own(app, ensemble)]
-    if tools and tools not in (_tools(one) for one in own):
-        agent, names = tools[0]
-        raise NotTrusted(
-            f"the batch would call the tool `{one_line(names[0], 100)}` (agent `{agent}`), which no ensemble"
-            f" `{ensemble.name}` of this machine does",
-            hint="Put the same ensemble at the same place here; nothing was called.",
-        )
     if files and files not in (files_of(one) for one in own):
         agent, path = files[0]
         raise NotTrusted(
@@ -131,10 +124,6 @@ def _own(app: App, ensemble: Ensemble) -> Iterator[Ensemble]:
             continue
         if all(source.is_users for source in sources_of(found)):
             yield found
-
-
-def _tools(ensemble: Ensemble) -> list[tuple[str, tuple[str, ...]]]:
-    return [(path, tools) for path, spec in all_agents(ensemble) if (tools := needs_of(spec.work).tools)]
 
 
 def _programs(ensemble: Ensemble) -> list[tuple[str, Program]]:
