@@ -42,7 +42,9 @@ def _value_words(value: JsonValue) -> str:
 def ended_words(used: ToolUsed) -> str:
     """`files.read src/app.py, 0.2 s`, with how it ended if it was not as wanted."""
     parts = [call_words(used)]
-    if used.outcome not in {None, "done"}:
+    if used.outcome is None:
+        parts.append("not ended")
+    elif used.outcome != "done":
         parts.append("not known whether it happened" if used.outcome == "unknown" else str(used.outcome))
     if used.duration_s is not None and used.outcome in {"done", "failed"}:
         parts.append(seconds(used.duration_s))
