@@ -16,6 +16,7 @@ from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.tools.outlook import tool_outlook
 from llm_orc.app.tools.permission import Rule
+from llm_orc.app.wiring import open_app
 from llm_orc.engine.events import ApprovalAsked
 from llm_orc.errors import NotTrusted, SettingsError
 from llm_orc.jsontypes import JsonValue
@@ -24,6 +25,7 @@ from llm_orc.providers.parts import ToolCall
 from llm_orc.runs.results import AgentResult
 from llm_orc.sandbox.canned import Said
 from llm_orc.sandbox.server import Sandbox
+from llm_orc.settings.environment import ProcessEnvironment
 from tests.app.conftest import Workspace, local, on_sandbox
 from tests.fakes.loopback import Loopback, answer
 from tests.mcp.test_stdio import ARGV
@@ -177,6 +179,16 @@ def test_check_and_explain_know_what_would_happen_to_calls(workspace: Workspace)
         "no MCP server is called `other`",
         "no tool is called `files.write`",
     ]
+
+
+def test_a_home_directory_is_no_root_of_files(workspace: Workspace) -> None:
+    one(workspace, "files.read")
+    for place in (workspace.root, workspace.root.parent):
+        app = open_app(ProcessEnvironment({"HOME": str(workspace.root)}, sys.platform, workspace.root, place))
+
+        (found,) = tool_outlook(app, find_ensemble(app, "one"))
+
+        assert "would show all of your home directory" in str(found.problem)
 
 
 # Permission

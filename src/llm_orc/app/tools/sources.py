@@ -82,7 +82,13 @@ def _open_servers(around: Around) -> Source:
     )
 
 
-def _look_at_files(_app: App, name: str) -> Look:
+def _look_at_files(app: App, name: str) -> Look:
+    root, home = files_root(app).resolve(), app.environment.home.resolve()
+    if root == home or root in home.parents:
+        raise SettingsError(
+            f"`{name}` would show all of your home directory: there is no project here",
+            hint="Run it in the folder that agents may see; `llm-orc new NAME` makes it a project.",
+        )
     return _known(name, ("files.read", "files.list", "files.search"), "allow")
 
 
