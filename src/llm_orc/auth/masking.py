@@ -21,6 +21,8 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from llm_orc.jsontypes import JsonValue
+
 MASK = "[credential]"
 
 _SHORTEST_PART = 10  # characters of a secret that are masked; fewer reveal little and would hit common words
@@ -297,6 +299,17 @@ def known() -> Mask:
 def hide(text: str) -> str:
     """Mask in an answer every credential that this process has used."""
     return known().hide(text)
+
+
+def hide_in_value(value: JsonValue) -> JsonValue:
+    """Return the value with every credential masked in its texts and keys."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [hide_in_value(one) for one in value]
+    if isinstance(value, dict):
+        return {hide(key): hide_in_value(one) for key, one in value.items()}
+    return value
 
 
 def hide_in_error(text: str) -> str:

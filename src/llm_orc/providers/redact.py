@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.masking import MaskedStream, hide, hide_in_error
+from llm_orc.auth.masking import MaskedStream, hide, hide_in_error, hide_in_value
 from llm_orc.auth.secret import remember
 from llm_orc.errors import LlmOrcError
 
@@ -57,17 +57,7 @@ def _masked_call(call: ToolCall) -> ToolCall:
     written = json.dumps(call.arguments, ensure_ascii=False)
     if hide(written) == written:
         return call
-    return replace(call, arguments={hide(name): _masked(value) for name, value in call.arguments.items()})
-
-
-def _masked(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return hide(value)
-    if isinstance(value, list):
-        return [_masked(one) for one in value]
-    if isinstance(value, dict):
-        return {hide(name): _masked(one) for name, one in value.items()}
-    return value
+    return replace(call, arguments={hide(name): hide_in_value(value) for name, value in call.arguments.items()})
 
 
 def _has_credentials(blocks: Sequence[JsonValue]) -> bool:

@@ -12,6 +12,7 @@ from llm_orc.agents.tools.names import sendable_names
 from llm_orc.agents.tools.tool import ToolResult, ToolUse
 from llm_orc.agents.work import ModelWork
 from llm_orc.auth.access import Billing
+from llm_orc.auth.secret import remember
 from llm_orc.engine.events import AgentFailed, AgentFinished, ToolFinished, ToolStarted
 from llm_orc.errors import ProviderOverloaded, ToolServerError
 from llm_orc.jsontypes import JsonValue
@@ -256,3 +257,15 @@ def test_names_that_mean_nothing_are_refused(value: JsonValue, needs: str) -> No
     with pytest.raises(WrongValue) as wrong:
         MODEL_FIELDS["tools"].type(value)
     assert wrong.value.needs == needs
+
+
+async def test_credentials_that_a_model_repeats_are_masked_in_what_it_asks_for() -> None:
+    secret = "sk-live-3f9a8c7e6d5b4a39"
+    remember(secret)
+    tools = few_tools()
+    model = WrittenModel([call("run_it", {"to": [f"x{secret}"]})], "Done.")
+
+    sink = await run(model, tools)
+
+    assert tools.called == [("run.it", {"to": ["x[credential]"]})]
+    assert secret not in str(sink.events)

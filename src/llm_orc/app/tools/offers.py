@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.tools.servers import client_of, find_server
-from llm_orc.auth.masking import hide
+from llm_orc.auth.masking import hide, hide_in_value
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
@@ -82,14 +82,4 @@ async def call_tool(
 
 
 def _masked(result: ToolResult) -> ToolResult:
-    return replace(result, text=hide(result.text), data=_without_credentials(result.data))
-
-
-def _without_credentials(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return hide(value)
-    if isinstance(value, list):
-        return [_without_credentials(one) for one in value]
-    if isinstance(value, dict):
-        return {hide(key): _without_credentials(one) for key, one in value.items()}
-    return value
+    return replace(result, text=hide(result.text), data=hide_in_value(result.data))

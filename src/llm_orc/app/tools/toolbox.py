@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from llm_orc.app.tools.permission import Rule, allowing, rule_of
-from llm_orc.auth.masking import hide
+from llm_orc.auth.masking import hide, hide_in_value
 from llm_orc.dataclass import dataclass
 from llm_orc.net.http import Http
 from llm_orc.settings.change.write import write_settings
@@ -147,16 +147,6 @@ def _masked(tool: Tool) -> Tool:
 
     async def call(use: ToolUse, arguments: dict[str, JsonValue]) -> ToolResult:
         result = await tool.call(use, arguments)
-        return replace(result, text=hide(result.text), data=_without_credentials(result.data))
+        return replace(result, text=hide(result.text), data=hide_in_value(result.data))
 
     return replace(tool, call=call)
-
-
-def _without_credentials(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return hide(value)
-    if isinstance(value, list):
-        return [_without_credentials(one) for one in value]
-    if isinstance(value, dict):
-        return {hide(key): _without_credentials(one) for key, one in value.items()}
-    return value
