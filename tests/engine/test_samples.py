@@ -225,7 +225,10 @@ class TestJudge:
     @pytest.mark.parametrize(
         ("said", "why"),
         [
-            (choice(2), "it named answer 2, which there is not"),
+            (
+                choice(2),
+                "the answer of agent `a/judge` does not satisfy its schema after 2 repairs: `best`: 2 is not",
+            ),
             (choice(4), "the answer of agent `a/judge` does not satisfy its schema after 2 repairs"),
             ("", "no text"),
         ],
@@ -237,6 +240,13 @@ class TestJudge:
         failed = {str(e.agent): e.error.message for e in sink.events if isinstance(e, AgentFailed)}
         assert failed["a"].startswith(f"the judge of agent `a` chose none of its answers: {why}")
         assert {"a[0]", "a[1]", "a[2]"} <= set(finished(sink))
+
+    async def test_that_names_an_answer_it_was_not_shown_is_asked_again(self) -> None:
+        models = ScriptedAgents({"a": in_turn("x", "x", "y"), "judge": in_turn(choice(2), choice(3))})
+        sink = await run(self.spec, models)
+
+        assert (finished(sink)["a"].text, models.called.count("judge")) == ("y", 2)
+        assert finished(sink)["a/judge"].validation == "repaired 1"
 
     async def test_judges_the_samples_of_each_item_by_itself(self) -> None:
         spec = AgentSpec(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.net.patience import Patience
     from llm_orc.providers.limits.plans import UsedUp
+    from llm_orc.schemas.walk import Schema
 
 
 class AgentObserver(ReplyObserver, Protocol):
@@ -183,8 +184,12 @@ class ChildRunner(Protocol):
         of_round: RoundValues = NO_ROUND,
         *,
         files: tuple[FileRef, ...] = (),
+        schema: Schema | None = None,
     ) -> ChildResult:
-        """See `agents.context.AgentContext.run_child`."""
+        """See `agents.context.AgentContext.run_child`.
+
+        `schema`: what the models in it answer by, in place of their own.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.turn import NO_ROUND
+from llm_orc.agents.work import ModelWork
 from llm_orc.engine.execution import Execution
 from llm_orc.engine.inputs import asked
 from llm_orc.engine.repeats import Repeats
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, RoundValues, Series
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.parts import FileRef
+    from llm_orc.schemas.walk import Schema
 
 
 class ChildRuns:
@@ -65,6 +68,7 @@ class ChildRuns:
         of_round: RoundValues = NO_ROUND,
         *,
         files: tuple[FileRef, ...] = (),
+        schema: Schema | None = None,
     ) -> ChildResult:
         """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards.
 
@@ -73,6 +77,8 @@ class ChildRuns:
         plan = self._plans.get(child)
         if plan is None:
             raise InternalError(f"nothing within agent `{at}` is called `{child}`")
+        if schema is not None:
+            plan = replace(plan, order=tuple(_by_schema(spec, schema) for spec in plan.order))
         execution = Execution(plan, task, self._shared, at, inputs=inputs or {}, of_round=of_round, files=files)
         slots = self._shared.slots
         self._under_way += 1
@@ -93,3 +99,7 @@ class ChildRuns:
         if execution.is_waiting:
             raise WaitsForPerson
         return execution.result
+
+
+def _by_schema(spec: AgentSpec, schema: Schema) -> AgentSpec:
+    return replace(spec, work=replace(spec.work, schema=schema)) if isinstance(spec.work, ModelWork) else spec

@@ -116,6 +116,42 @@ def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dic
     assert ENSEMBLE.is_valid(document) == is_read(document), document
 
 
+QUOTING: dict[str, Any] = {"samples": 3, "schema": {"q": "string", "l": ["string"]}}
+SEVERAL: dict[str, list[Any]] = {
+    "fan_out": [
+        *(None, False, {}, {"over": None}, {"over": "x"}, {"over": "${}"}, {"over": "${a} ${a}"}),
+        *(
+            {"over": [1], key: value}
+            for key in ("as", "max", "max_concurrent")
+            for value in (None, 0, 1, "_x", "a b")
+        ),
+        *({"over": [1], "as": value} for value in ("task", "inputs", "index", "round", "item")),
+        *({"over": [1], "on_item_failure": value} for value in (None, "keep", "skip")),
+    ],
+    "samples": [None, 1, 2, "3", {}, {"max": 2}, {"max": None}, {"max": 3, "ahead": None}, {"ahead": 1}],
+    "vote": [
+        *(None, "whole", "q", "a b", "", "q.", "q[0]", 3, {}, {"choose": None}, {"choose": " "}, {"by": "x"}),
+        *({"choose": "default", "by": value} for value in (None, "", "short", "${task}", "$${x}", 3)),
+    ],
+    "evidence": [
+        *({field: "${task}"} for field in ("q", "", "q x", "q.")),
+        *({"q": value} for value in ("x", "${task} ${task}", "${}", [], ["${task}"], None, {}, {"in": None})),
+        *({"l": {"in": " ${task} ", "otherwise": value}} for value in ("drop", "fail", None, "keep")),
+    ],
+    "schema": [{}, [], "", {"a": "string"}, ["string"], 3],
+    "approval": [None, "", "x", {}, {"message": ""}, {"message": "x", "choices": ["a" * 61, "b"]}],
+}
+
+
+@pytest.mark.parametrize("key", SEVERAL)
+def test_what_stands_in_a_key_fits_the_schema_if_and_only_if_it_can_be_read(key: str) -> None:
+    beside = QUOTING if key in ("vote", "evidence") else {}
+    for value in SEVERAL[key]:
+        document = {"name": "e", "agents": [{"name": "a"}, {"name": "b", **beside, key: value}]}
+
+        assert ENSEMBLE.is_valid(document) == is_read(document), value
+
+
 @dataclass(frozen=True, slots=True)
 class Shout(Work):
     """Work of a kind that only this test knows."""

@@ -58,7 +58,13 @@ QUESTION_FIELDS: Fields = {
     "choices": Field(
         FieldType(
             _choices,
-            {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2, "uniqueItems": True},
+            {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1, "maxLength": _LONGEST},
+                "minItems": 2,
+                "maxItems": _MOST,
+                "uniqueItems": True,
+            },
             "a list of at least two choices",
         ),
         "What they choose from. The first is the answer of a rehearsal.",
@@ -90,7 +96,7 @@ QUESTION_FIELDS: Fields = {
 
 APPROVAL_FIELDS: Fields = {
     "approval": Field(
-        FieldType(_question, {"type": "string"}, "a mapping, or the `message` alone"),
+        FieldType(_question, {"type": "string", "pattern": r"\S"}, "a mapping, or the `message` alone"),
         "What a person is asked, who decides how the run goes on.",
         "counts",
         required=True,

@@ -9,7 +9,7 @@ from llm_orc.agents.spec import AgentGroup, AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from llm_orc.jsontypes import JsonValue
 
@@ -36,17 +36,18 @@ def judge_of(spec: AgentSpec) -> AgentGroup | None:
         system_prompt=f"{_ROLE}\n\nThe best answer is: {judge.by}" if judge.by else _ROLE,
         fallback_model_profile=None if has_own_model else own.fallback_model_profile,
         auth_method=None if has_own_model else own.auth_method,
-        schema=_schema(spec.samples.max if spec.samples else 1),
+        schema=schema_of_judge(range(1, 1 + (spec.samples.max if spec.samples else 1))),
     )
     return AgentGroup(JUDGE, (AgentSpec(JUDGE, work, timeout_s=spec.timeout_s, conversation=False),))
 
 
-def _schema(most: int) -> dict[str, JsonValue]:
+def schema_of_judge(numbers: Iterable[int]) -> dict[str, JsonValue]:
+    """Return what a judge answers by that is given the answers with these numbers: it can name no other."""
     return {
         "type": "object",
         "properties": {
             "why": {"type": "string"},
-            "best": {"type": "integer", "minimum": 1, "maximum": most, "description": "The number of the answer"},
+            "best": {"type": "integer", "enum": [*numbers], "description": "The number of the answer"},
         },
         "required": ["why", "best"],
         "additionalProperties": False,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.evidence.spec import Evidence
-from llm_orc.agents.references.syntax import is_reference
+from llm_orc.agents.references.syntax import ONE_REFERENCE, is_reference
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import SpecProblem
 from llm_orc.schemas.shape import NoSuchField, shape_of
@@ -30,7 +30,7 @@ _OTHERWISE: tuple[WithoutEvidence, ...] = ("fail", "drop")
 _DEEPEST = 8  # lists in lists
 _EXAMPLE = '`{quote: "${task}"}`'
 _NEEDS = f"a mapping of fields to what they quote, such as {_EXAMPLE}"
-_REFERENCE: JsonSchema = {"type": "string", "pattern": r"^\s*\$\{.*\}\s*$"}
+_REFERENCE: JsonSchema = {"type": "string", "pattern": ONE_REFERENCE}
 _SOURCES: JsonSchema = {"anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "minItems": 1}]}
 _OF_FIELD: JsonSchema = {
     "anyOf": [
@@ -45,7 +45,15 @@ _OF_FIELD: JsonSchema = {
 }
 
 
-@field_type({"type": ["object", "null"], "minProperties": 1, "additionalProperties": _OF_FIELD}, _NEEDS)
+@field_type(
+    {
+        "type": ["object", "null"],
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{_FIELD.pattern}$"},
+        "additionalProperties": _OF_FIELD,
+    },
+    _NEEDS,
+)
 def evidence(value: JsonValue) -> tuple[Evidence, ...]:
     if value is None:
         return ()

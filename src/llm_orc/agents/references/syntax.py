@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from llm_orc.dataclass import dataclass
 
+ONE_REFERENCE = r"^\s*\$\{[^{}\[\]\n]*[^{}\[\]\s.][^{}\[\]\n]*\}\s*$"
+"""What a text that is one reference looks like, for the schemas that editors read; `is_reference` decides."""
 _OPENING = re.compile(r"(\$+)\{")
 _LONGEST = 400  # characters of a reference; a longer one is text that nobody closed
 LITERAL = "A literal `${` is written `$${`."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.references.names import INDEX
-from llm_orc.agents.references.syntax import is_reference, is_special
+from llm_orc.agents.references.syntax import ONE_REFERENCE, is_reference, is_special
 from llm_orc.agents.samples.spec import CHOOSE, Judge, Samples
 from llm_orc.storage.field_types import WrongValue, field_type, type_of
 from llm_orc.storage.suggest import did_you_mean
@@ -20,15 +20,19 @@ _KEYS = ("over", "as", "max", "max_concurrent", "on_item_failure")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset({"task", "inputs", "run", "last", "round", INDEX})
 _EXAMPLE = '`{over: "${split.parts}"}`'
-_AT_LEAST_ONE: JsonSchema = {"type": "integer", "minimum": 1}
+_AT_LEAST_ONE: JsonSchema = {"type": ["integer", "null"], "minimum": 1}
 _MAPPING: JsonSchema = {
     "type": "object",
     "properties": {
-        "over": {"anyOf": [{"type": "string", "pattern": r"^\s*\$\{.*\}\s*$"}, {"type": "array"}]},
-        "as": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "over": {"anyOf": [{"type": "string", "pattern": ONE_REFERENCE}, {"type": "array"}]},
+        "as": {
+            "type": ["string", "null"],
+            "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+            "not": {"enum": [*sorted(_TAKEN)]},
+        },
         "max": _AT_LEAST_ONE,
         "max_concurrent": _AT_LEAST_ONE,
-        "on_item_failure": {"enum": ["keep", "fail"]},
+        "on_item_failure": {"enum": ["keep", "fail", None]},
     },
     "required": ["over"],
     "additionalProperties": False,
@@ -140,10 +144,13 @@ _VOTES = "`whole`, the name of a field of the answer, such as `verdict`, `choose
 @field_type(
     {
         "anyOf": [
-            {"type": ["string", "null"], "pattern": r"\S"},
+            {"type": ["string", "null"], "pattern": f"^{_VOTE.pattern}$"},
             {
                 "type": "object",
-                "properties": {"choose": {"type": "string", "pattern": r"\S"}, "by": {"type": "string"}},
+                "properties": {
+                    "choose": {"type": "string", "pattern": r"\S"},
+                    "by": {"type": ["string", "null"], "not": {"type": "string", "pattern": r"\$\{"}},
+                },
                 "required": ["choose"],
                 "additionalProperties": False,
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.judging.judge import JUDGE, task_of_judge
+from llm_orc.agents.judging.judge import JUDGE, schema_of_judge, task_of_judge
 from llm_orc.agents.output import AgentOutput, SampleCounts
 from llm_orc.agents.repeats.votes import Votes, vote_of
 from llm_orc.errors import InternalError, ItemFailed, LlmOrcError
@@ -54,7 +54,8 @@ async def _chosen(turn: AgentTurn, children: ChildRunner, scope: Scope, series: 
     if len(differing) == 1:
         return min(series.voted)
     shown = {number + 1: series.answers[number].text for number in differing.values()}
-    result = await children.run(JUDGE, task_of_judge(*children.asked(turn), shown), turn.path)
+    task = task_of_judge(*children.asked(turn), shown)
+    result = await children.run(JUDGE, task, turn.path, schema=schema_of_judge(shown))
     said = result.answer.data if result.answer is not None else None
     best = said.get("best") if isinstance(said, dict) else None
     if isinstance(best, int) and best in shown:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _FORMS = "fields with their types, a JSON Schema, or the name of a file with one"
 
 
-@field_type({"type": ["object", "array", "string", "null"]}, _FORMS)
+@field_type(
+    {"type": ["object", "array", "string", "null"], "minProperties": 1, "minItems": 1, "pattern": r"\S"}, _FORMS
+)
 def schema_value(value: JsonValue) -> JsonValue:
     if isinstance(value, bool | int | float) or (isinstance(value, str) and not value.strip()):
         raise WrongValue(f"{_FORMS}, not {type_of(value) if value != '' else 'empty text'}")

@@ -90,9 +90,9 @@ def _mapping(fields: Mapping[str, Field]) -> JsonSchema:
     for key, field in fields.items():
         schema = field.type.schema
         if field.fields:
-            schema = _or_nothing(_mapping(field.fields))
-            if (short := field.type.schema.get("type")) == "string":  # a text alone stands for one of its keys
-                schema = {"anyOf": [{"type": short}, schema]}
+            schema = _mapping(field.fields) if field.required else _or_nothing(_mapping(field.fields))
+            if (short := field.type.schema).get("type") == "string":  # a text alone stands for one of its keys
+                schema = {"anyOf": [short, schema]}
         if field.type.holds == "agents":
             schema = {**schema, "items": _AGENT}
         if field.of_each:
