@@ -47,11 +47,17 @@ def serve(workspace: Workspace, sandbox: Sandbox) -> Serve:
     """A server of the workspace as it is when it is entered; `listening` and `names` are its own."""
 
     @asynccontextmanager
-    async def serving(listening: Listening | None = None, *names: str) -> AsyncIterator[Place]:
+    async def serving(
+        listening: Listening | None = None,
+        *names: str,
+        terms: ServeTerms | None = None,
+        keep_alive_s: float = 15,
+    ) -> AsyncIterator[Place]:
         app = unattended(workspace.app())
         log: list[str] = []
         async with Runtime(app) as runtime, aiohttp.ClientSession() as client:
-            door = OpenAiDoor(Offers(app, names), Served(runtime, ServeTerms(Consent())), app.clock.now)
+            served = Served(runtime, terms or ServeTerms(Consent()))
+            door = OpenAiDoor(Offers(app, names), served, app.clock.now, keep_alive_s=keep_alive_s)
             async with HttpServer([door], listening or Listening(grace_s=1), refused, log.append) as server:
                 yield Place(workspace, sandbox, server.origin, app, client, log)
 

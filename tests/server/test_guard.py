@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from llm_orc.errors import InputError, StorageError
 from llm_orc.server.guard import Guard
@@ -139,3 +140,24 @@ async def test_more_requests_than_allowed_are_told_to_come_again(serve: Serve) -
                     assert response.headers["Retry-After"] == "1"
         (await first).close()
     assert statuses <= {404, 503}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("GET", "/%0d%0aX-Evil:1", 404, "not_found"),
+        ("GET", "/v1/%ff", 404, "not_found"),
+        ("GET", "/v1/responses", 405, "method_not_allowed"),
+    ],
+)
+async def test_every_refusal_is_an_error_of_its_kind_with_an_id(
+    place: Place, method: str, path: str, status: int, code: str
+) -> None:
+    url = URL(f"{place.origin}{path}", encoded=True)
+    async with place.client.request(method, url, headers={"X-Request-Id": "a b"}) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (status, code)
+        assert response.headers["X-Request-Id"].startswith("req_")
+        assert "X-Evil" not in response.headers
+    assert response.headers["X-Request-Id"] in place.log[-1]
+    assert "\n" not in place.log[-1]

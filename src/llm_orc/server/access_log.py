@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 RUN = web.RequestKey("run", str)
 """The id of the run that answers the request."""
 
+REQUEST_ID = web.RequestKey("request id", str)
+"""What the client calls the request (`X-Request-Id`), or the name that it gets here."""
+
+REASON = web.RequestKey("reason", str)
+"""Why there is no run, for the owner of the server."""
+
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
 _LONGEST_PATH = 120  # characters
 
 
@@ -28,6 +38,8 @@ def logged(log: Log) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
     async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.monotonic()
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
         status = "gone"  # the client, before its answer
         try:
             response = await handler(request)
@@ -41,8 +53,10 @@ def logged(log: Log) -> Callable[..., Awaitable[web.StreamResponse]]:
                 status,
                 f"{time.monotonic() - began:.3f}s",
                 request.get(RUN, "-"),
+                request[REQUEST_ID],
             )
-            log(" ".join(parts))
+            reason = one_line(request.get(REASON, ""))
+            log(" ".join(parts) + (f" ({reason})" if reason else ""))
         return response
 
     return write

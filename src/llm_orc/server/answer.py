@@ -67,20 +67,28 @@ class AnswerText:
 
 
 def _streams(spec: AgentSpec) -> bool:
-    """Whether the pieces of its text are the answer: not where it may be sent back, or is made of several."""
+    """Whether the pieces of its text are the answer: not where it may be sent back, is made of several, or
+    may be said before a call of a tool.
+    """
     work = spec.work
-    return isinstance(work, ModelWork) and work.answer_schema is None and not spec.repeats
+    if not isinstance(work, ModelWork) or spec.repeats:
+        return False
+    return work.answer_schema is None and not work.evidence and not work.tools
 
 
-def progress_in(event: RunEvent) -> str:
-    """Return a line on how far a run is, for people; empty: the event says nothing of it."""
+def progress_in(event: RunEvent, *, says_why: bool = True) -> str:
+    """Return a line on how far a run is, for people; empty: the event says nothing of it.
+
+    `says_why`: also why an agent has failed, which may name files of this machine.
+    """
     match event:
         case AgentStarted() if is_top(event.agent):
             return f"{one_line(event.agent)} has started.\n"
         case AgentFinished() if is_top(event.agent):
             return f"{one_line(event.agent)} has answered ({event.duration_s:.1f} s).\n"
         case AgentFailed() if is_top(event.agent):
-            return f"{one_line(event.agent)} has failed: {one_line(event.error.message)}\n"
+            why = f": {one_line(event.error.message)}" if says_why else "."
+            return f"{one_line(event.agent)} has failed{why}\n"
         case AgentSkipped() if is_top(event.agent):
             return f"{one_line(event.agent)} is left out.\n"
         case _:

@@ -6,6 +6,7 @@ RFC 6454 §7), and with DNS rebinding its own host name (`Host`); both are check
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -24,7 +25,8 @@ CLIENT = web.RequestKey("client", str)
 
 _OPEN_PATHS = frozenset({"/health", "/ready"})
 _CORS_METHODS = "GET, POST, OPTIONS"
-_CORS_HEADERS = "authorization, content-type, x-api-key, x-request-id, llm-orc-conversation"
+_CORS_SHOWN = "X-Request-Id, LLM-Orc-Run, LLM-Orc-Ignored, LLM-Orc-Aside, Retry-After"
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9!#$&'*.^_`|~, -]{0,2000}")  # RFC 9110 §5.1, as a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,19 @@ class Guard:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             allowed = request.headers.get("Origin", "")
-            cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"} if allowed in self.origins else {}
+            cors: dict[str, str] = {}
+            if allowed in self.origins:
+                cors = {
+                    "Access-Control-Allow-Origin": allowed,
+                    "Access-Control-Expose-Headers": _CORS_SHOWN,
+                    "Vary": "Origin",
+                }
             if cors and request.method == "OPTIONS":
+                wanted = request.headers.get("Access-Control-Request-Headers", "")
                 more = {
                     "Access-Control-Allow-Methods": _CORS_METHODS,
-                    "Access-Control-Allow-Headers": _CORS_HEADERS,
+                    "Access-Control-Allow-Headers": wanted if _HEADER_NAMES.fullmatch(wanted) else "",
+                    "Access-Control-Max-Age": "600",
                 }
                 return web.Response(status=204, headers={**cors, **more})
             refusal = self.refusal(request)

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, StorageError
+from llm_orc.formats.printable import one_line
 from llm_orc.net.origin import is_loopback
-from llm_orc.server.access_log import logged
+from llm_orc.server.access_log import REQUEST_ID, logged
 from llm_orc.server.guard import Guard
 from llm_orc.server.wire import encode
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _LARGEST_BODY = 32 * 1024 * 1024  # bytes
 _BACKLOG = 4096
+_CLOSING_S = 1.0  # for connections on which nothing is answered any more
+_LONGEST_PATH = 200  # characters
 
 
 class Door(Protocol):
@@ -72,13 +75,13 @@ class HttpServer:
         self._doors, self._listening, self._refused, self._log = doors, listening, refused, log
         self._runner: web.AppRunner | None = None
         self._is_stopping = False
-        self._under_way = 0
+        self._answering: set[asyncio.Task[object]] = set()
         self.origin = ""
 
     async def __aenter__(self) -> Self:
         at = self._listening
         runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=at.grace_s
+            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSING_S
         )
         await runner.setup()
         try:
@@ -99,13 +102,24 @@ class HttpServer:
     ) -> None:
         self._is_stopping = True
         runner, self._runner = self._runner, None
-        if runner is not None:
-            await asyncio.shield(asyncio.ensure_future(runner.cleanup()))
+        if runner is None:
+            return
+        try:
+            for site in list(runner.sites):
+                await site.stop()
+            if self._answering:
+                await asyncio.wait(self._answering, timeout=self._listening.grace_s)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._end(runner)))
 
-    @property
-    def under_way(self) -> int:
-        """The number of requests that are being answered."""
-        return self._under_way
+    async def _end(self, runner: web.AppRunner) -> None:
+        """Stop the answers that are still under way, and wait until their runs are in the record."""
+        left = set(self._answering)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+        await runner.cleanup()
 
     def _application(self) -> web.Application:
         guard = self._listening.guard.middleware(self._refused)
@@ -116,7 +130,6 @@ class HttpServer:
         application.router.add_get("/ready", self._ready)
         for door in self._doors:
             door.add_to(application.router)
-        application.router.add_route("*", "/{anything:.*}", self._not_found)
         application.on_response_prepare.append(_named)
         return application
 
@@ -124,19 +137,27 @@ class HttpServer:
     async def _bounded(self, request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
         if request.path in {"/health", "/ready"}:
             return await handler(request)  # type: ignore[misc,no-any-return]
-        if self._under_way >= self._listening.most_requests:
-            response = self._refused(503, "the server is answering as many requests as it may; ask again soon")
+        if self._is_stopping or len(self._answering) >= self._listening.most_requests:
+            why = "the server is stopping" if self._is_stopping else "the server is answering as many as it may"
+            response = self._refused(503, f"{why}; ask again soon")
             response.headers["Retry-After"] = "1"
             return response
-        self._under_way += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
         try:
             return await handler(request)  # type: ignore[misc,no-any-return]
         except web.HTTPRequestEntityTooLarge:
             return self._refused(413, f"the body of a request may have {_LARGEST_BODY:,} bytes")
+        except web.HTTPNotFound:
+            return self._refused(404, f"this server has nothing at `{_shown(request)}`")
         except web.HTTPMethodNotAllowed as e:
-            return self._refused(405, f"`{request.path}` takes {', '.join(sorted(e.allowed_methods))}")
+            methods = ", ".join(sorted(e.allowed_methods))
+            response = self._refused(405, f"`{_shown(request)}` takes {methods}")
+            response.headers["Allow"] = methods
+            return response
         finally:
-            self._under_way -= 1
+            self._answering.discard(task)
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.Response(body=encode({"status": "ok"}), content_type="application/json")
@@ -145,9 +166,12 @@ class HttpServer:
         word, status = ("stopping", 503) if self._is_stopping else ("ready", 200)
         return web.Response(body=encode({"status": word}), status=status, content_type="application/json")
 
-    async def _not_found(self, request: web.Request) -> web.Response:
-        return self._refused(404, f"this server has nothing at `{request.path[:200]}`")
+
+def _shown(request: web.Request) -> str:
+    return one_line(request.path)[:_LONGEST_PATH]
 
 
-async def _named(_request: web.Request, response: web.StreamResponse) -> None:
+async def _named(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "llm-orc"
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]

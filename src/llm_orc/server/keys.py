@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 _SHORTEST = 16  # characters: a shorter key can be guessed
 _LARGEST_FILE = 1_000_000  # bytes
+_LONGEST_NAME = 40  # characters
 _MAKE_ONE = "Make one: `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`."
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A key by its digest: the key itself is not kept. `name` is its line's, for the log."""
+    """A key by its digest: the key itself is not kept. `name` is its line's, for the log and for what is kept
+    of the client: a new key with the name of an old one is the same client.
+    """
 
     name: str
     digest: bytes
@@ -75,9 +78,15 @@ def read_keys(file: Path) -> ClientKeys:
             raise InputError(
                 f"the key on line {number} of `{file}` has fewer than {_SHORTEST} characters", hint=_MAKE_ONE
             )
-        name = words[1].strip() if len(words) > 1 else f"key {number}"
+        digest = sha256(words[0].encode()).digest()
+        name = words[1].strip() if len(words) > 1 else f"key-{digest.hex()[:8]}"
+        if not name.isprintable() or "/" in name or len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"the name on line {number} of `{file}` can't be one",
+                hint=f"Use at most {_LONGEST_NAME} characters that can be shown, without `/`.",
+            )
         remember_secret_values({f"key-{number}": words[0]})
-        keys.append(ClientKey(name, sha256(words[0].encode()).digest()))
+        keys.append(ClientKey(name, digest))
     if not keys:
         raise InputError(f"the file `{file}` has no keys", hint=_MAKE_ONE)
     return ClientKeys(keys)

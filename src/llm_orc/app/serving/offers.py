@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
 from llm_orc.app.conversations.targets import agent_alone, model_alone
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import EnsembleNotFound, LlmOrcError
+from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Offers:
         self._app, self._names = app, tuple(names)
         self._kept: dict[str, _Read] = {}
         self._reading: dict[str, asyncio.Lock] = {}
+        self._listed = self._names
+        self._listed_at = -math.inf  # monotonic seconds
 
     async def all(self) -> tuple[Offer, ...]:
         """Return all offers: ensembles first, each with its agents. Those with a mistake are left out."""
@@ -86,7 +89,7 @@ class Offers:
             if profile.id == name:
                 return profile
         ensemble, colon, _ = name.rpartition(":") if ":" in name else (name, "", "")
-        if ensemble in (self._names or await self._all_names()):
+        if ensemble in self._listed or ensemble in await self._all_names():
             found = await self._ensemble(ensemble)
             if isinstance(found, LlmOrcError):
                 raise found
@@ -102,10 +105,13 @@ class Offers:
         )
 
     async def _all_names(self) -> tuple[str, ...]:
-        if self._names:
-            return self._names
+        if self._names or self._app.clock.monotonic() - self._listed_at < _FRESH_S:
+            return self._listed
         listing = await asyncio.to_thread(self._app.library.listing)
-        return tuple(entry.name for entry in listing.entries if entry.shadowed_by is None)
+        valid = {entry.name: None for entry in listing.entries if entry.shadowed_by is None}
+        broken = {problem.file.stem: None for problem in listing.broken if problem.file is not None}
+        self._listed, self._listed_at = tuple({**valid, **broken}), self._app.clock.monotonic()
+        return self._listed
 
     async def _ensemble(self, name: str) -> Ensemble | LlmOrcError:
         """Return the ensemble, read within the last second. Who asks meanwhile gets the one of before."""
@@ -125,15 +131,29 @@ class Offers:
 
     def _read(self, name: str) -> Ensemble | LlmOrcError:
         try:
-            return find_ensemble(self._app, name)
+            found = find_ensemble(self._app, name)
+            _refuse_what_no_client_can_ask(found)
         except LlmOrcError as e:
             return e
+        return found
 
     def _profiles(self) -> Iterator[Offer]:
         if not self._names:
             for profile in self._app.settings.profiles.values():
                 alone = model_alone(self._app, profile.name)
                 yield Offer(PROFILE + profile.name, alone, profile.description or "")
+
+
+def _refuse_what_no_client_can_ask(ensemble: Ensemble) -> None:
+    """Clients say a task and nothing else. Raises `InputError`."""
+    if ensemble.task == "none":
+        raise InputError(f"ensemble `{ensemble.name}` takes no task, and clients give nothing else")
+    missing = [f"`{spec.name}`" for spec in ensemble.inputs if spec.is_required]
+    if missing:
+        raise InputError(
+            f"ensemble `{ensemble.name}` needs {' and '.join(missing)}, and clients give nothing but a task",
+            hint="An input with a `default` need not be given.",
+        )
 
 
 def _agents_of(name: str, ensemble: Ensemble) -> list[Offer]:

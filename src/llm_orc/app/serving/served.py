@@ -44,13 +44,14 @@ class ServedRequest:
     """What a client asks. The last message is the task, and those before it are the history.
 
     `instructions` are the client's own system prompt. With a `conversation`, a name, the history is what is stored
-    there, and the turn is added to it.
+    there, and the turn is added to it. `client` is whose key the request has: each has conversations of its own.
     """
 
     offer: Offer
     messages: tuple[Message, ...]
     instructions: str | None = None
     conversation: str | None = None
+    client: str | None = None
 
 
 class Served:
@@ -61,6 +62,11 @@ class Served:
 
     def __init__(self, runtime: Runtime, terms: ServeTerms) -> None:
         self._app, self._runtime, self._terms = runtime.app, runtime, terms
+
+    @property
+    def is_for_owner(self) -> bool:
+        """Whether only programs on the owner's machine can ask."""
+        return self._terms.caller == "own machine"
 
     async def plan(self, offer: Offer) -> AccessPlan:
         """Return which access the agents of an offer would use, and who pays. Raises what a run would raise."""
@@ -84,11 +90,17 @@ class Served:
             self._terms.limits,
             self._terms.consent,
             rehearse=self._terms.rehearse,
-            conversation=ConversationOptions(request.conversation, forget=request.conversation is None),
+            conversation=ConversationOptions(_stored_name(request), forget=request.conversation is None),
             caller=self._terms.caller,
             said=() if request.conversation is not None else tuple(before),
         )
         return await run_ensemble(self._app, ensemble, options, listener, runtime=self._runtime)
+
+
+def _stored_name(request: ServedRequest) -> str | None:
+    if request.conversation is None or request.client is None:
+        return request.conversation
+    return f"{request.client}/{request.conversation}"
 
 
 def _with_instructions(ensemble: Ensemble, instructions: str | None, task: str) -> tuple[Ensemble, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,14 +10,15 @@ from aiohttp import web
 
 from llm_orc.app.serving.asides import Aside, aside_in
 from llm_orc.app.serving.served import ServedRequest
+from llm_orc.auth.masking import hide_in_error
 from llm_orc.engine.events import RunStarted
 from llm_orc.engine.surprises import as_error
-from llm_orc.errors import LlmOrcError
-from llm_orc.server.access_log import RUN
+from llm_orc.errors import EnsembleNotFound, LlmOrcError
+from llm_orc.server.access_log import REASON, REQUEST_ID, RUN
 from llm_orc.server.answer import AnswerText, progress_in
-from llm_orc.server.guard import CORS
+from llm_orc.server.guard import CLIENT, CORS
 from llm_orc.server.openai.chat import ChatAnswer
-from llm_orc.server.openai.errors import Failure, error_response, failure_of
+from llm_orc.server.openai.errors import Failure, Reader, error_response, failure_of
 from llm_orc.server.openai.outcome import Outcome, Tokens, outcome_of
 from llm_orc.server.openai.request import Unacceptable, read_request
 from llm_orc.server.openai.responses import ResponsesAnswer
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 RUN_HEADER = "LLM-Orc-Run"
 IGNORED_HEADER = "LLM-Orc-Ignored"
 ASIDE_HEADER = "LLM-Orc-Aside"
-_KEEP_ALIVE_S = 15.0
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 Answers = type[ChatAnswer] | type[ResponsesAnswer]
 MakeAnswer = Callable[[str], ChatAnswer | ResponsesAnswer]
@@ -44,10 +42,13 @@ MakeAnswer = Callable[[str], ChatAnswer | ResponsesAnswer]
 
 
 class OpenAiDoor:
-    """Answers clients with runs of what is offered."""
+    """Answers clients with runs of what is offered. A stream on which nothing comes is kept alive."""
 
-    def __init__(self, offers: Offers, served: Served, now: Callable[[], float]) -> None:
+    def __init__(
+        self, offers: Offers, served: Served, now: Callable[[], float], *, keep_alive_s: float = 15.0
+    ) -> None:
         self._offers, self._served, self._now = offers, served, now
+        self._keep_alive_s = keep_alive_s
         self._began = now()
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -64,8 +65,19 @@ class OpenAiDoor:
     async def _model(self, request: web.Request) -> web.Response:
         try:
             return _json(self._row(await self._offers.find(request.match_info["model"])))
+        except EnsembleNotFound as e:
+            return error_response(_not_offered(e))
         except LlmOrcError as e:
-            return error_response(failure_of(e))
+            return error_response(self._failure(request, e))
+
+    def _failure(self, request: web.Request, error: LlmOrcError) -> Failure:
+        """Return an error before there is an answer; without a run, the log alone has the whole of it."""
+        if RUN not in request:
+            request[REASON] = hide_in_error(str(error))
+        return failure_of(error, self._reader(request))
+
+    def _reader(self, request: web.Request) -> Reader:
+        return Reader(self._served.is_for_owner, request[REQUEST_ID])
 
     def _row(self, offer: Offer) -> JsonValue:
         row = {"id": offer.id, "object": "model", "created": int(self._began), "owned_by": "llm-orc"}
@@ -78,7 +90,7 @@ class OpenAiDoor:
         return await self._answer(request, ResponsesAnswer)
 
     async def _answer(self, request: web.Request, answers: Answers) -> web.StreamResponse:
-        headers = _headers(request)
+        headers: dict[str, str] = {}
         try:
             asked = await read_request(request, answers.dialect)
             if asked.ignored:
@@ -87,20 +99,26 @@ class OpenAiDoor:
             aside = aside_in(asked.chat.messages) if len(offer.ensemble.agents) > 1 else None
             if aside is not None:
                 return await self._aside(request, answers, asked, aside, headers)
-            served = ServedRequest(offer, asked.chat.messages, asked.chat.system_prompt, asked.conversation)
+            served = ServedRequest(
+                offer, asked.chat.messages, asked.chat.system_prompt, asked.conversation, request.get(CLIENT)
+            )
             async with running(self._served, served, stream=asked.chat.stream) as run:
                 make = partial(
                     answers, model=asked.chat.model, created_at=self._now(), counts_usage=asked.chat.wants_usage
                 )
-                return await _Answering(request, asked, make, AnswerText(offer.ensemble), headers).answer(run)
+                text, reader = AnswerText(offer.ensemble), self._reader(request)
+                answering = _Answering(request, asked, make, text, headers=headers, reader=reader)
+                return await answering.answer(run, self._keep_alive_s)
         except Unacceptable as e:
             return error_response(e.failure, headers)
+        except EnsembleNotFound as e:
+            return error_response(_not_offered(e), headers)
         except LlmOrcError as e:
-            return error_response(failure_of(e), headers)
+            return error_response(self._failure(request, e), headers)
         except (ConnectionError, web.HTTPException):
             raise
         except Exception as e:  # noqa: BLE001 - the seam: one request's surprise ends that request
-            return error_response(failure_of(as_error(e)), headers)
+            return error_response(self._failure(request, as_error(e)), headers)
 
     async def _aside(
         self, request: web.Request, answers: Answers, asked: AskedFor, aside: Aside, headers: dict[str, str]
@@ -122,44 +140,62 @@ class _Answering:
     """Writes one answer while its run is under way."""
 
     def __init__(
-        self, request: web.Request, asked: AskedFor, make: MakeAnswer, text: AnswerText, headers: dict[str, str]
+        self,
+        request: web.Request,
+        asked: AskedFor,
+        make: MakeAnswer,
+        text: AnswerText,
+        *,
+        headers: dict[str, str],
+        reader: Reader,
     ) -> None:
         self._request, self._asked, self._headers = request, asked, headers
-        self._make, self._text = make, text
+        self._make, self._text, self._reader = make, text, reader
         self._answer: ChatAnswer | ResponsesAnswer | None = None
         self._response: web.StreamResponse | None = None
         self._progress: list[str] = []
 
-    async def answer(self, run: LiveRun) -> web.StreamResponse:
+    async def answer(self, run: LiveRun, keep_alive_s: float) -> web.StreamResponse:
         """Answer with the run. Raises what it raises before anything has been sent."""
         while True:
             try:
-                event = await run.next(_KEEP_ALIVE_S)
+                event = await run.next(keep_alive_s)
             except TimeoutError:
-                if self._response is not None:
-                    await self._response.write(KEEP_ALIVE)
+                await self._keep_alive()
                 continue
             if event is None:
                 break
             if isinstance(event, RunStarted) and self._answer is None:
                 await self._begin(event.run_id)
             piece = self._text.take(event)
-            line = progress_in(event) if self._asked.shows_progress else ""
+            line = progress_in(event, says_why=self._reader.is_owner) if self._asked.shows_progress else ""
             await self._send(piece, line)
         try:
-            outcome = outcome_of(await run.result())
-        except LlmOrcError as e:
+            outcome = outcome_of(await run.result(), self._reader)
+        except Exception as e:
             if self._response is None:
                 raise
-            outcome = failure_of(e)
+            error = e if isinstance(e, LlmOrcError) else as_error(e)
+            if RUN not in self._request:
+                self._request[REASON] = hide_in_error(str(error))
+            outcome = failure_of(error, self._reader)
         return await self._end(outcome)
+
+    async def _keep_alive(self) -> None:
+        """Say that the answer is still to come, also before there is a run: access to models can take long."""
+        if not self._asked.chat.stream:
+            return
+        if self._response is None:
+            self._response = await _opened(self._request, self._headers)
+        await self._response.write(KEEP_ALIVE)
 
     async def _begin(self, run_id: str) -> None:
         self._request[RUN] = run_id
         self._headers[RUN_HEADER] = run_id
         self._answer = self._make(run_id)
         if self._asked.chat.stream:
-            self._response = await _opened(self._request, self._headers)
+            if self._response is None:
+                self._response = await _opened(self._request, self._headers)
             await self._response.write(self._answer.opening())
 
     async def _send(self, piece: str, line: str) -> None:
@@ -173,8 +209,9 @@ class _Answering:
             await self._response.write(self._answer.text(piece))
 
     async def _end(self, outcome: Outcome | Failure) -> web.StreamResponse:
-        assert self._answer is not None
         response = self._response
+        if self._answer is None:  # the run has failed before its start
+            self._answer = self._make(self._request[REQUEST_ID])
         if response is None:
             if isinstance(outcome, Failure):
                 return error_response(outcome, self._headers)
@@ -188,14 +225,13 @@ class _Answering:
         try:
             rest = self._text.rest(outcome.text)
         except LlmOrcError as e:
-            return answer.failed(failure_of(e))
+            return answer.failed(failure_of(e, self._reader))
         return (answer.text(rest) if rest else b"") + answer.closing(outcome)
 
 
-def _headers(request: web.Request) -> dict[str, str]:
-    """Return the headers of every answer: the client's own id for the request, if it is one."""
-    given = request.headers.get("X-Request-Id", "")
-    return {"X-Request-Id": given} if _REQUEST_ID.fullmatch(given) else {}
+def _not_offered(error: EnsembleNotFound) -> Failure:
+    """Return what every client is told of a name that there is not: names that are offered are no secret."""
+    return failure_of(error, Reader(is_owner=True, request_id=""))
 
 
 async def _opened(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:

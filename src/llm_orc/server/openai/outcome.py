@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.dataclass import dataclass
-from llm_orc.server.openai.errors import Failure, failure_in
+from llm_orc.server.openai.errors import Failure, Reader, failure_in
 
 if TYPE_CHECKING:
     from llm_orc.runs.results import RunResult
@@ -31,7 +31,7 @@ class Outcome:
     tokens: Tokens | None = None
 
 
-def outcome_of(result: RunResult) -> Outcome | Failure:
+def outcome_of(result: RunResult, reader: Reader) -> Outcome | Failure:
     """Return the ensemble's answer, or why there is none."""
     if result.answer is not None:
         agent = result[result.answered_by]
@@ -39,18 +39,15 @@ def outcome_of(result: RunResult) -> Outcome | Failure:
         return Outcome(result.answer, finish, tokens_of(result))
     if result.status == "waiting":
         agents = ", ".join(f"`{agent.name}`" for agent in result.waiting)
-        return Failure(
-            409,
-            f"The run waits for a person's answer to {agents}: `llm-orc runs approve {result.run_id}`.",
-            "conflict_error",
-            "waiting",
-        )
+        command = f": `llm-orc runs approve {result.run_id}`" if reader.is_owner else ""
+        what = f"The run waits for a person's answer to {agents}{command}."
+        return Failure(409, what, "conflict_error", "waiting")
     errors = [a.error for a in result.agents if a.error is not None and a.name == result.answered_by]
     errors += [a.error for a in result.agents if a.error is not None]
     error = result.error or next(iter(errors), None)
     if error is None:
         return Failure(502, "No agent of the ensemble has answered.", "server_error", "no_answer")
-    return failure_in(error)
+    return failure_in(error, reader)
 
 
 def tokens_of(result: RunResult) -> Tokens | None:

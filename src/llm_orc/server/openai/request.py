@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.conversations.conversation import check_name
 from llm_orc.dataclass import dataclass
+from llm_orc.errors import InputError
 from llm_orc.net.text import one_line
 from llm_orc.protocols.chat_request import ArrivedRequest, ChatRequest, Rejected, objects, whole_number, within
 from llm_orc.server.openai.errors import Failure
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 CONVERSATION_HEADER = "LLM-Orc-Conversation"
 """Names the conversation that a request continues: then its history is the stored one."""
 
+_LONGEST_NAME = 50  # characters of a conversation's name, which may get the client's before it
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 _OURS = (
     "temperature",
@@ -66,12 +69,39 @@ async def read_request(request: web.Request, dialect: Dialect) -> AskedFor:
     except Rejected as e:
         failure = Failure(e.status, e.message, "invalid_request_error", e.error_code, e.param)
         raise Unacceptable(failure) from None
+    _refuse_what_is_no_task(chat)
     return AskedFor(
         chat,
         tuple(key for key in _OURS if body.get(key) not in (None, [], {})),
         body.get("include_reasoning") is True or isinstance(within(body, "reasoning", "summary"), str),
-        request.headers.get(CONVERSATION_HEADER) or None,
+        _conversation(request),
     )
+
+
+def _refuse_what_is_no_task(chat: ChatRequest) -> None:
+    if not chat.messages or chat.messages[-1].role != "user":
+        raise _invalid("messages", "The last message is not the user's, so there is nothing to answer.")
+    if not chat.messages[-1].content.strip():
+        raise _invalid("messages", "The last message is empty, so there is nothing to answer.")
+
+
+def _conversation(request: web.Request) -> str | None:
+    name = request.headers.get(CONVERSATION_HEADER)
+    if not name:
+        return None
+    try:
+        check_name(name)
+    except InputError:
+        name = ""
+    if not name or name == "last" or len(name) > _LONGEST_NAME:
+        raise _invalid(
+            None, f"`{CONVERSATION_HEADER}` is one line of at most {_LONGEST_NAME} characters, and not `last`."
+        )
+    return name
+
+
+def _invalid(param: str | None, message: str) -> Unacceptable:
+    return Unacceptable(Failure(400, message, "invalid_request_error", None, param))
 
 
 def _refuse_what_nobody_can_do(body: dict[str, JsonValue]) -> None:
