@@ -23,6 +23,7 @@ class ProtectedTools:
     faults: frozenset[str] = frozenset()
     origin: str = ""
     scope: str = "tools:read"
+    more: str = "tools:write"  # the scope that it asks for where it needs more
     asked: list[dict[str, str]] = field(default_factory=list)
     registered: list[dict[str, Any]] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
@@ -44,6 +45,8 @@ class ProtectedTools:
         )
 
     async def metadata(self, _request: web.Request) -> web.Response:
+        if "no metadata" in self.faults:
+            raise web.HTTPNotFound
         found: dict[str, Any] = {
             "issuer": self.origin,
             "authorization_endpoint": f"{self.origin}/authorize",
@@ -100,14 +103,14 @@ class ProtectedTools:
 
     async def tools(self, request: web.Request) -> web.Response:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in self.good:
+        if token not in self.good and "open" not in self.faults:
             challenge = f'Bearer error="invalid_token", scope="{self.scope}"'
             if "names its description" in self.faults:
                 challenge += f', resource_metadata="{self.origin}/about"'
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
         message = await request.json()
         if "needs more" in self.faults and message.get("method") == "tools/call":
-            challenge = 'Bearer error="insufficient_scope", scope="tools:write"'
+            challenge = f'Bearer error="insufficient_scope", scope="{self.more}"'
             return web.Response(status=403, headers={"WWW-Authenticate": challenge})
         said: list[dict[str, Any]] = []
         Server(frozenset(), said.append).take(message)

@@ -129,7 +129,7 @@ async def test_a_server_that_wants_more_names_what_to_ask_for(workspace: Workspa
             with pytest.raises(NotLoggedIn) as caught:
                 await one.call("add", {"a": 1, "b": 2})
 
-    assert caught.value.hint == "llm-orc mcp login notes --scope tools:write"
+    assert caught.value.hint == "llm-orc mcp login notes --scope tools:read --scope tools:write"
 
 
 async def test_a_logout_revokes_the_tokens_at_the_server_that_gave_them(workspace: Workspace) -> None:
@@ -202,3 +202,30 @@ def test_a_challenge_is_read_whatever_it_holds() -> None:
 
     assert (one.wants_more, one.scopes, one.resource_metadata) == (True, ("x", "y"), "https://a/b")
     assert read_challenge("") == read_challenge("Negotiate") == read_challenge('Bearer "')
+
+
+def test_what_is_no_scope_is_not_taken_for_one() -> None:
+    challenge = read_challenge('Bearer error="insufficient_scope", scope="a:read \x1b[31m \\"; caf\xe9 $(id)"')
+
+    assert challenge.scopes == ("a:read", "$(id)")
+
+
+async def test_a_scope_in_a_command_to_copy_is_quoted(workspace: Workspace) -> None:
+    async with protected_tools("needs more") as server:
+        server.more = "$(id)"
+        app = app_with(workspace, server.url)
+        await signed_in(app)
+        async with client(app) as one:
+            with pytest.raises(NotLoggedIn) as caught:
+                await one.call("add", {"a": 1, "b": 2})
+
+    assert caught.value.hint == "llm-orc mcp login notes --scope tools:read --scope '$(id)'"
+
+
+async def test_a_server_that_answers_without_a_sign_in_is_said_to_need_none(workspace: Workspace) -> None:
+    async with protected_tools("says nothing", "open", "no metadata") as server:
+        app = app_with(workspace, server.url)
+        with pytest.raises(LoginFailed, match="without a sign-in") as caught:
+            await sign_in_to_server(app, "notes", Person(), SignInOptions(no_browser=True), ())
+
+    assert "llm-orc mcp tools notes" in (caught.value.hint or "")

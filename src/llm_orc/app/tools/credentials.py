@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
@@ -34,6 +35,7 @@ class SignInCredentials:
         self._authoriser: OAuthAuthoriser | None = None
         self._is_open = False
         self._sent: dict[str, str] = {}
+        self._scopes: tuple[str, ...] = ()
 
     async def headers(self, refused: str = "") -> Mapping[str, str]:
         """See `Credentials`. Raises `NotLoggedIn`, `CredentialExpired` and the like, each with what to do."""
@@ -48,7 +50,11 @@ class SignInCredentials:
         await self._authoriser.authorise(token)
         self._sent = token
         remember_credentials(token)
-        return {**self._server.headers, **token}
+        sent = {name.lower() for name in token}
+        return {
+            **{name: value for name, value in self._server.headers.items() if name.lower() not in sent},
+            **token,
+        }
 
     async def close(self) -> None:
         """See `Credentials`."""
@@ -61,7 +67,9 @@ class SignInCredentials:
         if self._authoriser is None:
             raise NotLoggedIn(f"the MCP server `{name}` needs a sign-in", hint=again)
         if challenge.wants_more:
-            scopes = "".join(f" --scope {scope}" for scope in challenge.scopes)
+            # A new sign-in replaces this one, so it asks for what this one permits, too.
+            wanted = dict.fromkeys([*self._scopes, *challenge.scopes])
+            scopes = "".join(f" --scope {quote(scope)}" for scope in wanted)
             raise NotLoggedIn(
                 f"the MCP server `{name}` wants more than the sign-in permits", hint=f"{again}{scopes}"
             )
@@ -76,6 +84,7 @@ class SignInCredentials:
         entry = open_credentials(self._app).get(stored_name(self._server.name))
         if entry is None or not isinstance(entry.credential, OAuthToken):
             return None
+        self._scopes = entry.credential.scopes
         if entry.origin != origin:
             raise AuthError(
                 f"the sign-in of the MCP server `{self._server.name}` belongs to `{entry.origin}` and is not sent"

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.methods.base import Ask, Login
-    from llm_orc.auth.oauth.discovery.protected_resource import Challenge
-    from llm_orc.net.transport import Transport
+    from llm_orc.net.transport import Answer, Transport
     from llm_orc.settings.model import McpServerSettings
 
 _ASK_LIMIT_S = 30.0
@@ -69,7 +68,8 @@ async def sign_in_to_server(app: App, name: str, ask: Ask, options: SignInOption
 
 async def _client(server: McpServerSettings, url: str, http: Transport, scopes: Sequence[str]) -> OAuthClient:
     """Return our client with all that a sign-in needs; where none is configured, one is registered."""
-    challenge = await _challenge(server, url, http)
+    answer = await _refusal(server, url, http)
+    challenge = read_challenge(answer.headers.get("WWW-Authenticate", ""))
     found = await find_resource(url, challenge, http, server.name)
     client = OAuthClient(
         stored_name(server.name),
@@ -81,6 +81,12 @@ async def _client(server: McpServerSettings, url: str, http: Transport, scopes: 
     try:
         client = await resolve(client, http)
     except LoginFailed as e:
+        if answer.status == 200:
+            raise LoginFailed(
+                f"the MCP server `{server.name}` has answered without a sign-in, and names no place for one",
+                hint=f"Perhaps it needs none: `llm-orc mcp tools {server.name}`.",
+                error=e.error,
+            ) from e
         raise LoginFailed(
             f"the MCP server `{server.name}` can't be signed in to: {e.message}", error=e.error
         ) from e
@@ -104,7 +110,7 @@ async def _client(server: McpServerSettings, url: str, http: Transport, scopes: 
     return replace(client, client_id=await register_client(client, redirect_uri, http), redirect_uri=redirect_uri)
 
 
-async def _challenge(server: McpServerSettings, url: str, http: Transport) -> Challenge:
+async def _refusal(server: McpServerSettings, url: str, http: Transport) -> Answer:
     """Ask the server without a credential: as it refuses, it says where to sign in."""
     hello = request(
         1,
@@ -117,10 +123,9 @@ async def _challenge(server: McpServerSettings, url: str, http: Transport) -> Ch
     )
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
     try:
-        answer = await http.send("POST", url, {**headers, **server.headers}, hello, limit_s=_ASK_LIMIT_S)
+        return await http.send("POST", url, {**headers, **server.headers}, hello, limit_s=_ASK_LIMIT_S)
     except TransportError as e:
         raise ToolServerFailed(f"the MCP server `{server.name}` at {url}: {e.reason}", hint=e.hint) from e
-    return read_challenge(answer.headers.get("WWW-Authenticate", ""))
 
 
 async def _login(app: App, client: OAuthClient, http: Transport, options: SignInOptions, ask: Ask) -> Login:

@@ -19,13 +19,14 @@ from llm_orc.net.origin import origin_of
 from llm_orc.net.transport import TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from llm_orc.net.transport import Transport
 
 _PARAM = re.compile(r'([A-Za-z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _LONGEST_CHALLENGE = 8192  # characters
 _MOST_SCOPES = 50
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 §3.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,13 @@ def read_challenge(header: str) -> Challenge:
     found: dict[str, str] = {}
     for name, quoted, bare in _PARAM.findall(header[:_LONGEST_CHALLENGE]):
         found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
-    scopes = tuple(found.get("scope", "").split()[:_MOST_SCOPES])
+    scopes = _scopes(found.get("scope", "").split(" "))
     return Challenge(found.get("resource_metadata", ""), scopes, found.get("error", ""))
+
+
+def _scopes(said: Iterable[object]) -> tuple[str, ...]:
+    """Return what of this can be scopes; a server's text is shown to people, and in commands that they copy."""
+    return tuple([one for one in said if isinstance(one, str) and _SCOPE.fullmatch(one)][:_MOST_SCOPES])
 
 
 async def find_resource(url: str, challenge: Challenge, transport: Transport, name: str) -> ProtectedResource:
@@ -85,9 +91,8 @@ async def find_resource(url: str, challenge: Challenge, transport: Transport, na
             raise _unusable(name, f"`{address}` describes `{shown(str(resource), {})}`, not `{url}`")
         issuer = next((one for one in issuers if isinstance(one, str)), "") if isinstance(issuers, list) else ""
         scopes = metadata.get("scopes_supported")
-        listed = [one for one in scopes if isinstance(one, str)] if isinstance(scopes, list) else []
-        wanted = challenge.scopes or tuple(listed[:_MOST_SCOPES])
-        return ProtectedResource(resource, issuer or origin_of(url), wanted)
+        listed = _scopes(scopes) if isinstance(scopes, list) else ()
+        return ProtectedResource(resource, issuer or origin_of(url), challenge.scopes or listed)
     return ProtectedResource(url, origin_of(url), challenge.scopes)
 
 
