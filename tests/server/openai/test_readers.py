@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.serving.served import ServeTerms
@@ -131,7 +132,7 @@ def test_what_a_model_says_before_it_may_call_a_tool_is_not_sent_as_the_answer(
     text = AnswerText(ensemble)
     text.take(RunStarted(0.0, "run", "one", ("a",), "x", answer="a"))
 
-    assert bool(text.take(AgentDelta("a", "Let me look."))) is streams
+    assert bool(text.take(AgentDelta(AgentPath("a"), "Let me look."))) is streams
     assert text.rest("Let me look. Found.").endswith(" Found.")
 
 

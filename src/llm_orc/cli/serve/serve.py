@@ -12,7 +12,7 @@ from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here
 from llm_orc.cli.shell.output.streams import note, write_data
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import InputError, LlmOrcError
 from llm_orc.formats.figures import count
 from llm_orc.formats.printable import one_line, unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
@@ -179,13 +179,22 @@ async def _who_pays(offers: Offers, missing: Sequence[NotOffered], served: Serve
     ensembles = [offer for offer in await offers.all() if ":" not in offer.id]
     plans = await asyncio.gather(*(served.plan(offer) for offer in ensembles), return_exceptions=True)
     lines = [_line(offer, plan) for offer, plan in zip(ensembles, plans, strict=True)]
-    return lines + [f"{unmistakable(one.name)}: not offered: {one_line(str(one.because))}" for one in missing]
+    untold = [unmistakable(one.name) for one in missing if isinstance(one.because, InputError)]
+    wrong = [
+        _wrong(one.name, "not offered", one.because) for one in missing if one.because.code != InputError.code
+    ]
+    return lines + wrong + ([f"not offered, as clients give a task alone: {', '.join(untold)}"] if untold else [])
+
+
+def _wrong(name: str, what: str, error: LlmOrcError) -> str:
+    hint = f" ({one_line(error.hint)})" if error.hint else ""
+    return f"{unmistakable(name)}: {what}: {one_line(error.message)}{hint}"
 
 
 def _line(offer: Offer, plan: AccessPlan | BaseException) -> str:
     name = unmistakable(offer.id)
     if isinstance(plan, LlmOrcError):
-        return f"{name}: can't be used now: {one_line(plan.message)}" + (f" ({plan.hint})" if plan.hint else "")
+        return _wrong(offer.id, "can't be used now", plan)
     if isinstance(plan, BaseException):
         raise plan
     used = {(agent.model, agent.access): None for agent in plan.agents}
