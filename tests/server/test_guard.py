@@ -161,3 +161,18 @@ async def test_every_refusal_is_an_error_of_its_kind_with_an_id(
         assert "X-Evil" not in response.headers
     assert response.headers["X-Request-Id"] in place.log[-1]
     assert "\n" not in place.log[-1]
+
+
+@pytest.mark.parametrize(
+    "line", [b"GET /\xff?key=canary HTTP/1.1", b"GET canary", b"\x16\x03\x01canary"], ids=repr
+)
+async def test_what_is_no_request_is_not_repeated_in_the_log(
+    place: Place, line: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, _, port = place.origin.removeprefix("http://").partition(":")
+    reading, writing = await asyncio.open_connection(host, int(port))
+    writing.write(line + b"\r\nHost: localhost\r\n\r\n")
+
+    assert b" 400 " in await reading.readline()
+    writing.close()
+    assert "canary" not in "".join([*place.log, *capfd.readouterr()])

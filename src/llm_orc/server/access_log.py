@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import uuid
@@ -30,6 +31,26 @@ REASON = web.RequestKey("reason", str)
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 _LONGEST_PATH = 120  # characters
+
+
+class _Lines(logging.Handler):
+    """Writes what kind of error it was, and neither its message nor its place: both repeat what a client sent."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._log(f"{now} - a request could not be read{f' ({kind.__name__})' if kind else ''}")
+
+
+def quiet_logger(log: Log) -> logging.Logger:
+    """Return a logger for aiohttp, which would write tracebacks and request lines, perhaps with a key in them."""
+    logger = logging.Logger("llm-orc serve", logging.ERROR)  # noqa: LOG001 - each server has its own
+    logger.addHandler(_Lines(log))
+    return logger
 
 
 def logged(log: Log) -> Callable[..., Awaitable[web.StreamResponse]]:

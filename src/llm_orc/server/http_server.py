@@ -15,7 +15,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, StorageError
 from llm_orc.formats.printable import one_line
 from llm_orc.net.origin import is_loopback
-from llm_orc.server.access_log import REQUEST_ID, logged
+from llm_orc.server.access_log import REQUEST_ID, logged, quiet_logger
 from llm_orc.server.guard import Guard
 from llm_orc.server.wire import encode
 
@@ -81,7 +81,11 @@ class HttpServer:
     async def __aenter__(self) -> Self:
         at = self._listening
         runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSING_S
+            self._application(),
+            access_log=None,
+            logger=quiet_logger(self._log),
+            handler_cancellation=True,
+            shutdown_timeout=_CLOSING_S,
         )
         await runner.setup()
         try:

@@ -12,7 +12,7 @@ from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here
 from llm_orc.cli.shell.output.streams import note, write_data
-from llm_orc.errors import InputError, LlmOrcError
+from llm_orc.errors import EnsembleInvalid, InputError, LlmOrcError
 from llm_orc.formats.figures import count
 from llm_orc.formats.printable import one_line, unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
@@ -187,7 +187,8 @@ async def _who_pays(offers: Offers, missing: Sequence[NotOffered], served: Serve
 
 
 def _wrong(name: str, what: str, error: LlmOrcError) -> str:
-    hint = f" ({one_line(error.hint)})" if error.hint else ""
+    hint = error.hint or (f"`llm-orc check {name}`" if isinstance(error, EnsembleInvalid) else "")
+    hint = f" ({one_line(hint)})" if hint else ""
     return f"{unmistakable(name)}: {what}: {one_line(error.message)}{hint}"
 
 
