@@ -62,6 +62,7 @@ class ModelChoice:
     auth_method: AuthMethodName | None = None
     named_in: str | None = None
     instead: NamedModel | None = None
+    calls_tools: bool = False  # the agent has tools, so a way in that can't call them is none
 
     @property
     def is_bare(self) -> bool:
@@ -111,7 +112,7 @@ def choose_models(
         elif profile.fallback_model_profile is not None:
             chooser.led_by(untrusted.setting(f"model_profiles.{name}.fallback_model_profile"))
         name, fallback = fallback or profile.fallback_model_profile, None
-    return tuple(chooser.choices)
+    return tuple(replace(one, calls_tools=bool(work.tools)) for one in chooser.choices)
 
 
 class _Chooser:

@@ -175,6 +175,7 @@ def identity_of(recipe: Recipe) -> bytes:
     for choices in values["choices"].values():
         for choice in choices:
             del choice["instead"]  # which model it is counts, and not how it was named
+            del choice["calls_tools"]  # as the agent says
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llm_orc.app.conversations.chat import Chat, ChatOptions
 from llm_orc.app.conversations.partner import Partner
+from llm_orc.app.diagnostics.check import check_ensemble
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
@@ -74,6 +75,34 @@ async def test_a_limit_of_tokens_that_an_official_cli_cannot_keep_is_refused_and
     assert no.value.hint == "Limit its calls: `--max-calls`."
     assert sorted(agent.status for agent in result.agents) == ["completed", "failed"]
     assert len(claude.starts) == 1
+
+
+async def test_an_agent_with_tools_is_refused_before_anything_is_asked(
+    workspace: Workspace, claude: StandIn, sandbox: Sandbox
+) -> None:
+    set_up(workspace, claude, sandbox)
+    agents(workspace, "reader", tools=["files.read"])
+
+    with pytest.raises(AccessNotSupported, match="can't call the tools of an agent") as caught:
+        await run(workspace.app(), "plan")
+    report = await check_ensemble(workspace.app(), "plan")
+
+    assert "`reader`" in caught.value.message
+    assert isinstance(report.access_error, AccessNotSupported)
+    assert claude.starts == []
+
+
+async def test_an_agent_with_tools_takes_the_way_that_can_call_them(
+    workspace: Workspace, claude: StandIn, sandbox: Sandbox
+) -> None:
+    set_up(workspace, claude, sandbox, auth_method=["claude-cli", "api-key"])
+    agents(workspace, "reader", tools=["files.read"])
+
+    result, seen = await run(workspace.app(), "plan")
+
+    assert result.by_billing.keys() == {"metered"}
+    assert claude.starts == []
+    assert any("can't call the tools" in notice for notice in seen.plans[0].notices)
 
 
 async def test_a_stray_key_is_not_used_and_that_is_said_once(

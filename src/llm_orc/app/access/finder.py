@@ -23,7 +23,15 @@ from llm_orc.auth.access import Access, Bill, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotInteractive, NotTrusted, SettingsError
+from llm_orc.errors import (
+    AccessNotSupported,
+    AuthError,
+    LlmOrcError,
+    MeteredNotAllowed,
+    NotInteractive,
+    NotTrusted,
+    SettingsError,
+)
 from llm_orc.net.late_loop import in_thread, start_loop
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider, official_clis
@@ -170,7 +178,7 @@ class AccessFinder:
             replace(r, choice=replace(choice, provider=r.choice.provider, model=r.choice.model))
             for r in known.ready
         )
-        return replace(known, ready=mine)
+        return _with_tools(replace(known, ready=mine)) if choice.calls_tools else replace(known, ready=mine)
 
     async def _resolve(self, choice: ModelChoice) -> _Outcome:
         try:
@@ -356,6 +364,26 @@ def _left_out(choice: ModelChoice, *, is_first: bool) -> str:
     if choice.profile is None:
         return f"Access to `{choice.provider or choice.model}`"
     return f"Access of profile `{choice.profile}`" if is_first else f"The fallback `{choice.profile}`"
+
+
+def _with_tools(outcome: _Outcome) -> _Outcome:
+    """Leave out official CLIs, which can't call an agent's tools."""
+    clis = [model for model in outcome.ready if isinstance(model.connection, CliConnection)]
+    errors = {
+        name: AccessNotSupported(
+            f"`{name}` can't call the tools of an agent, as it is an official CLI",
+            hint="Remove its `tools`, or use a model that is called with a key or a sign-in.",
+        )
+        for name in dict.fromkeys(model.access.provider for model in clis)
+    }
+    considered = (
+        replace(one, outcome=errors[one.provider].message, is_used=False)
+        if one.is_used and one.provider in errors
+        else one
+        for one in outcome.considered
+    )
+    ready = tuple(model for model in outcome.ready if model not in clis)
+    return _Outcome(ready, tuple(considered), (*outcome.failures, *errors.values()), outcome.minor)
 
 
 def _marked(outcomes: Sequence[_Outcome]) -> tuple[Considered, ...]:
