@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from llm_orc.errors import InputError, StorageError
-from llm_orc.server.guard import Guard
+from llm_orc.server.guard import Guard, read_origin
 from llm_orc.server.http_server import HttpServer, Listening
 from llm_orc.server.keys import read_keys
 from llm_orc.server.openai.errors import refused
@@ -94,6 +94,37 @@ def test_keys_that_are_missing_or_can_be_guessed_are_refused(tmp_path: Path, con
 
     with pytest.raises(InputError):
         read_keys(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://Chat.Example", "https://chat.example"),
+        ("https://chat.example:443/", "https://chat.example"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("app://obsidian.md", "app://obsidian.md"),
+    ],
+)
+def test_an_origin_is_compared_as_browsers_write_it(text: str, origin: str) -> None:
+    assert read_origin(text) == origin
+
+
+@pytest.mark.parametrize("text", ["*", "null", "chat.example", "https://chat.example/app", "https://*", ""])
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="no origin"):
+        read_origin(text)
+
+
+async def test_an_address_of_another_machine_is_no_matter_of_the_port(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    elsewhere = Listening("192.0.2.1", guard=Guard(only_loopback=False, keys=read_keys(file)))
+
+    with pytest.raises(StorageError, match="192") as caught:
+        async with HttpServer([], elsewhere, refused):
+            pass
+
+    assert "--host" in (caught.value.hint or "")
 
 
 async def test_a_port_in_use_is_named(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import time
@@ -28,6 +29,7 @@ REQUEST_ID = web.RequestKey("request id", str)
 REASON = web.RequestKey("reason", str)
 """Why there is no run, for the owner of the server."""
 
+_NEW_IDS = map(f"req_{uuid.uuid4().hex[:16]}{{:08x}}".format, itertools.count(1))
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 _LONGEST_PATH = 120  # characters
@@ -60,7 +62,7 @@ def logged(log: Log) -> Callable[..., Awaitable[web.StreamResponse]]:
     async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.monotonic()
         given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else next(_NEW_IDS)
         status = "gone"  # the client, before its answer
         try:
             response = await handler(request)

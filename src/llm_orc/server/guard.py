@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from llm_orc.dataclass import dataclass
-from llm_orc.net.origin import is_loopback
+from llm_orc.errors import InputError
+from llm_orc.formats.printable import one_line
+from llm_orc.net.origin import DEFAULT_PORTS, is_loopback, origin_of
 from llm_orc.server.keys import ClientKeys
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ CLIENT = web.RequestKey("client", str)
 """The name of the client's key, for the log."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready"})
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#*@]+")
 _CORS_METHODS = "GET, POST, OPTIONS"
 _CORS_SHOWN = "X-Request-Id, LLM-Orc-Run, LLM-Orc-Ignored, LLM-Orc-Aside, Retry-After"
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9!#$&'*.^_`|~, -]{0,2000}")  # RFC 9110 §5.1, as a list
@@ -86,6 +89,22 @@ class Guard:
             return response
 
         return guard
+
+
+def read_origin(text: str) -> str:
+    """Return an origin as browsers write it. Raises `InputError` for what is none, such as a whole address."""
+    scheme, _, rest = text.strip().lower().partition("://")
+    try:
+        origin = origin_of(f"{scheme}://{rest}") if scheme in DEFAULT_PORTS else f"{scheme}://{rest.rstrip('/')}"
+    except ValueError:
+        origin = ""
+    if not _ORIGIN.fullmatch(origin) or rest.rstrip("/").find("/") >= 0:
+        near = f" Perhaps `{origin}`." if _ORIGIN.fullmatch(origin) else ""
+        raise InputError(
+            f"`{one_line(text)}` is no origin of a web page",
+            hint=f"One is a scheme and a host, such as `https://chat.example`.{near}",
+        )
+    return origin
 
 
 CORS = web.RequestKey("cors", dict[str, str])

@@ -6,6 +6,8 @@ Loads aiohttp: import it where a server is started.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _LARGEST_BODY = 32 * 1024 * 1024  # bytes
 _BACKLOG = 4096
+_HINTS = {
+    errno.EADDRINUSE: "Give another `--port`, or 0 for a free one.",
+    errno.EACCES: "Ports below 1024 are the administrator's: give another `--port`, or 0 for a free one.",
+}
 _CLOSING_S = 1.0  # for connections on which nothing is answered any more
 _LONGEST_PATH = 200  # characters
 
@@ -92,9 +98,11 @@ class HttpServer:
             await web.TCPSite(runner, at.host, at.port, backlog=_BACKLOG).start()
         except OSError as e:
             await runner.cleanup()
+            number = e.errno or 0
+            why = os.strerror(number).lower() if number > 0 else e.strerror or e
             raise StorageError(
-                f"can't listen on port {at.port} of `{at.host}`: {e.strerror or e}",
-                hint="Give another `--port`, or 0 for a free one.",
+                f"can't listen on port {at.port} of `{at.host}`: {why}",
+                hint=_HINTS.get(number, "`--host` is an address of this machine, such as `127.0.0.1` or `::1`."),
             ) from e
         host, port = runner.addresses[0][:2]
         self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -124,12 +124,14 @@ def command(
     from llm_orc.app.serving.offers import Offers
     from llm_orc.app.serving.served import ServeTerms
     from llm_orc.cli.shell.stoppable import run_stoppable
-    from llm_orc.server.guard import Guard
+    from llm_orc.server.guard import Guard, read_origin
     from llm_orc.server.http_server import Listening
 
     keys = ClientKeys() if token_file is None else read_keys(token_file.expanduser())
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     is_own = is_loopback(host)
-    listening = Listening(host, port, grace_s, most_requests, Guard(is_own, keys, frozenset(origins)))
+    allowed = frozenset(read_origin(origin) for origin in origins)
+    listening = Listening(host, port, grace_s, most_requests, Guard(is_own, keys, allowed))
     listening.refuse_open()
     app = unattended(app_here())
     offers = Offers(app, names)
