@@ -77,8 +77,9 @@ class ModelWork(Work):
 class Program:
     """A program that work starts. `command` is its line for people, `executable` what is looked up on the path.
 
-    `digests` has the SHA-256 of the files that are known to be run, by path. `setup` is all else that decides what
-    it does: its variables, directory, standard input and parameters, as JSON. `is_packaged`: its file is ours.
+    `digests` has the SHA-256 of the files that are known to be run, by their places (`agents/script/places`).
+    `setup` is all else that decides what it does: its variables, directory, standard input and parameters, as
+    JSON. `is_packaged`: its file is ours.
     """
 
     command: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.script.places import is_packaged
@@ -48,7 +47,7 @@ class Guarded:
         """Guard the content of the files that these programs are, or run. Ours changes with this program alone."""
         line = self._document.key_at(path).line
         for file, digest in ((file, digest) for one in programs for file, digest in one.digests.items()):
-            if is_packaged(Path(file)):
+            if is_packaged(file):
                 continue
             value = GuardedValue(
                 f"{key} runs {file}", f"sha256 {digest}", Origin("project", self._document.file, line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from llm_orc.agents.references.text import Text
 from llm_orc.agents.script.environment import names_code
 from llm_orc.agents.script.fields import SCRIPT_FIELDS
 from llm_orc.agents.script.interpreters import may_read_code, takes_commands_from_stdin
-from llm_orc.agents.script.places import is_packaged
+from llm_orc.agents.script.places import file_at, is_packaged, place_of
 from llm_orc.agents.script.read import read_script
 from llm_orc.agents.script.start import command_of
 from llm_orc.agents.script.work import ScriptWork
@@ -54,11 +53,13 @@ def _needs(work: ScriptWork) -> Needs:
     if not command:
         return Needs()
     shown = ("python", *command[1:]) if command[0] == sys.executable else command
-    ours = work.file is not None and is_packaged(Path(work.file))
-    if work.file is not None and ours:
-        shown = (Path(work.file).name, *work.argv[1:])
+    place = None if work.file is None else place_of(file_at(work.file))
+    ours = place is not None and is_packaged(place)
+    if place is not None and ours:
+        shown = (file_at(place).name, *work.argv[1:])
     setup = json.dumps([dict(work.env), work.cwd, work.stdin, work.parameters], sort_keys=True, default=str)
-    return Needs(programs=(Program(join(shown), command[0], work.digests, setup, ours),))
+    digests = {place_of(file_at(file)): digest for file, digest in work.digests.items()}
+    return Needs(programs=(Program(join(shown), command[0], digests, setup, ours),))
 
 
 def _answers(work: ScriptWork) -> Answers:

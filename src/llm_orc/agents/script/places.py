@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PROGRAM = Path(__file__).parents[2]
+_PACKAGED = "packaged:"
 _MOST_LISTED = 500  # files that a misspelt name is compared with
 
 
@@ -48,9 +49,21 @@ def files_in(folders: Sequence[Path]) -> list[str]:
     return [*names][:_MOST_LISTED]
 
 
-def is_packaged(file: Path) -> bool:
+def place_of(file: Path) -> str:
+    """Return how work and records name the file: one of ours alike, wherever this program is installed."""
+    if _PROGRAM not in file.parents or ".." in file.parts:
+        return str(file)
+    return _PACKAGED + file.relative_to(_PROGRAM).as_posix()
+
+
+def file_at(place: str) -> Path:
+    """Return where the file is on this machine."""
+    return _PROGRAM / place.removeprefix(_PACKAGED) if is_packaged(place) else Path(place)
+
+
+def is_packaged(place: str) -> bool:
     """Return whether the file comes with this program, and changes only with it."""
-    return _PROGRAM in file.parents
+    return place.startswith(_PACKAGED) and ".." not in place
 
 
 def digest_of(file: Path) -> str:

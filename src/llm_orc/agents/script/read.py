@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.references.syntax import is_special
 from llm_orc.agents.schema.read import read_schema
 from llm_orc.agents.script.interpreters import ENDINGS, code_arguments, is_interpreter, may_read_code
-from llm_orc.agents.script.places import digest_of, files_in, find_file, is_file_name
+from llm_orc.agents.script.places import digest_of, files_in, find_file, is_file_name, place_of
 from llm_orc.agents.script.work import ScriptWork
 from llm_orc.storage.suggest import did_you_mean
 
@@ -48,7 +48,7 @@ def read_script(keys: AgentKeys) -> ScriptWork:
     cwd = _directory(keys, values.get("cwd"))
     return ScriptWork(
         argv=argv,
-        file=None if file is None else str(file),
+        file=None if file is None else place_of(file),
         line=line,
         stdin=values.get("stdin"),
         env=values.get("env", {}),
@@ -160,7 +160,7 @@ def _digests(argv: tuple[str, ...], file: Path | None, bases: list[Path]) -> dic
     digests = {}
     for one in found:
         try:
-            digests[str(one)] = digest_of(one)
+            digests[place_of(one)] = digest_of(one)
         except OSError:
             continue  # it can't be read: it fails when it is run
     return digests

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.script.interpreters import interpreter_for
-from llm_orc.agents.script.places import digest_of
+from llm_orc.agents.script.places import digest_of, file_at
 from llm_orc.errors import ScriptFailed
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def command_of(work: ScriptWork) -> tuple[str, ...]:
         return (*_shell(), work.line)
     if work.file is None:
         return work.argv
-    return (*_interpreter(Path(work.file)), work.file, *work.argv[1:])
+    file = file_at(work.file)
+    return (*_interpreter(file), str(file), *work.argv[1:])
 
 
 def find_command(
@@ -36,10 +37,10 @@ def find_command(
     """
     if not cwd.is_dir():
         raise ScriptFailed(f"the directory `{cwd}` of agent `{agent}` does not exist on this machine")
-    for file, digest in work.digests.items():
-        _check_content(agent, Path(file), digest)
-    if work.file is not None and not Path(work.file).is_file():
-        raise _gone(agent, work.file)
+    for place, digest in work.digests.items():
+        _check_content(agent, file_at(place), digest)
+    if work.file is not None and not (file := file_at(work.file)).is_file():
+        raise _gone(agent, str(file))
     known = command_of(work)
     command = [*known[: len(known) - len(arguments)], *arguments] if arguments else [*known]
     name = command[0]

@@ -21,7 +21,7 @@ class ScriptWork(Work):
     first line or its ending. `cwd` None: the directory of this process. A variable of `env` without a value has
     the one that this process has.
 
-    `digests` has the SHA-256 of each file that is known to be run, by its path, as it was when the work was read.
+    `digests` has the SHA-256 of each file that is known to be run, by its place, as it was when the work was read.
     With another content it is not run.
     """
 

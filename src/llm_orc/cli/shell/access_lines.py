@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.script.places import file_at
 from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import count, dollars, most_dollars
 from llm_orc.formats.printable import first_words, unmistakable
@@ -126,7 +126,7 @@ def program_lines(one: AgentProgram) -> Iterator[str]:
     """Yield what an agent runs, with each file that is known to be a part of it."""
     yield f"  runs     {unmistakable(one.program.command)}"
     for file in one.program.digests:
-        yield f"  file     {unmistakable(shown_path(Path(file)))}"
+        yield f"  file     {unmistakable(shown_path(file_at(file)))}"
     if one.problem is not None:
         yield f"  but      {unmistakable(one.problem)}"
 
@@ -137,7 +137,7 @@ def programs_value(programs: Iterable[AgentProgram]) -> list[JsonValue]:
         {
             "agent": one.agent,
             "command": one.program.command,
-            "files": {**one.program.digests},
+            "files": {str(file_at(file)): digest for file, digest in one.program.digests.items()},
             "problem": one.problem,
         }
         for one in programs

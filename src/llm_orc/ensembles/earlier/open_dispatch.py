@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.path import can_be_step
+from llm_orc.agents.script.places import file_at
 from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _texts(ensemble: Ensemble, document: Located) -> Iterator[str]:
     }
     for file in sorted(files):
         try:
-            with Path(file).open("rb") as opened:
+            with file_at(file).open("rb") as opened:
                 yield opened.read(_LONGEST_PROGRAM).decode("utf-8", "replace")
         except OSError:
             continue  # it fails when it is run
