@@ -52,6 +52,13 @@ async def test_what_does_not_fit_is_refused_with_the_figures() -> None:
     assert budget.spent_usd == 0.75
 
 
+async def test_what_never_fitted_is_said_to_be_more_than_the_limit() -> None:
+    with pytest.raises(
+        BudgetExceeded, match=r"up to \$0\.5000; that is more than the \$0\.40 that the run may cost"
+    ):
+        await call(Budget(Ceilings(0.4)), 0.5, 0.1)
+
+
 async def test_a_call_waits_while_another_may_leave_enough() -> None:
     budget = Budget(Ceilings(1.0))
 

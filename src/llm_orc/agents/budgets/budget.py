@@ -121,15 +121,21 @@ class Budget:
     def _refusal(self, attempt: Attempt) -> BudgetExceeded:
         if not self._fits_usd(self._reserved_usd + attempt.most_usd):
             left_usd = max(self.limit_usd - self.spent_usd - self._reserved_usd, 0)
+            of_all = f"the ${self.limit_usd:.2f} that {self._whose} may cost"
+            too_much = f"only ${left_usd:.4f} of {of_all} are left"
+            if left_usd == self.limit_usd:
+                too_much = f"that is more than {of_all}"
             return BudgetExceeded(
-                f"{attempt.what} may cost up to ${attempt.most_usd:.4f}; only ${left_usd:.4f} of the"
-                f" ${self.limit_usd:.2f} that {self._whose} may cost are left",
+                f"{attempt.what} may cost up to ${attempt.most_usd:.4f}; {too_much}",
                 hint=self._hint("cost"),
             )
         left = max(self.max_tokens - self.tokens - self._reserved_tokens, 0)
+        of_all = f"the {self.max_tokens:,} that {self._whose} may take"
+        too_much = f"only {left:,} of {of_all} are left"
+        if left == self.max_tokens:
+            too_much = f"that is more than {of_all}"
         return BudgetExceeded(
-            f"{attempt.what} may take up to {attempt.most_tokens:,} tokens; only {left:,} of the"
-            f" {self.max_tokens:,} that {self._whose} may take are left",
+            f"{attempt.what} may take up to {attempt.most_tokens:,} tokens; {too_much}",
             hint=self._hint("tokens"),
         )
 
