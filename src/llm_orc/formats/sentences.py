@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.output import cost_of, usage_of
 from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import (
     charge,
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, CachedFrom, EvidenceCounts, ItemCounts, Rounds, SampleCounts
+    from llm_orc.agents.output import (
+        AgentOutput,
+        CachedFrom,
+        EvidenceCounts,
+        ItemCounts,
+        ModelCall,
+        Rounds,
+        SampleCounts,
+    )
     from llm_orc.engine.events import AnswerRejected, ErrorInfo, PlanWaitStarted, RoundStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -167,13 +176,16 @@ def token_figures(usage: Usage) -> str:
     return f"{tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
 
 
-def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
-    """Return tokens, time, who pays and how the answer ended, as far as known; one part each."""
+def output_figures(output: AgentOutput, calls: Sequence[ModelCall], duration_s: float) -> list[str]:
+    """Return tokens, time, who pays and how the answer ended, as far as known; one part each.
+
+    `calls`: all that the answer took, with those that were sent back, or asked for tools.
+    """
     last = output.last
     if last is None:
         several = _of_several(output.items, output.samples)
         return [*several, seconds(duration_s), *([from_cache(output.cached)] if output.cached else [])]
-    parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
+    parts = [token_figures(usage_of(calls)), seconds(duration_s), charge(last.access.billing, cost_of(calls))]
     note = end_note(last.stop_reason, last.stop_word)
     return [*parts, *filter(None, (output.validation, *_of_evidence(output.evidence), note))]
 

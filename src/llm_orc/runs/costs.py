@@ -24,13 +24,33 @@ from llm_orc.engine.events import (
 from llm_orc.errors import BudgetExceeded, DailyBudgetExceeded
 
 if TYPE_CHECKING:
-    from llm_orc.agents.output import ModelCall
+    from llm_orc.agents.output import AgentOutput, ModelCall
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo, RecordedEvent
 
 
 _NOT_SENT = frozenset({BudgetExceeded.code, DailyBudgetExceeded.code})
+
+
+class CallsBefore:
+    """The calls of each agent before its last one, in all attempts of the run.
+
+    Their answers were sent back, or asked for tools. Feed it with `apply`, in order.
+    """
+
+    def __init__(self) -> None:
+        self._by_agent: dict[str, list[ModelCall]] = {}
+
+    def apply(self, event: RecordedEvent) -> None:
+        if isinstance(event, AnswerRejected):
+            self._by_agent.setdefault(event.agent, []).append(event.call)
+        elif isinstance(event, ToolsAsked):
+            self._by_agent.setdefault(event.agent, []).append(event.turn.call)
+
+    def and_of(self, agent: str, output: AgentOutput | None) -> tuple[ModelCall, ...]:
+        """Return all that has been paid for, with the calls of its answer if it has one."""
+        return (*self._by_agent.get(agent, ()), *(output.calls if output else ()))
 
 
 class CostsSoFar:

@@ -37,7 +37,7 @@ from llm_orc.engine.events import (
     ToolsAsked,
     ToolStarted,
 )
-from llm_orc.runs.costs import CostsSoFar
+from llm_orc.runs.costs import CallsBefore, CostsSoFar
 from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
 from llm_orc.runs.tools.used import ToolsUsed
 
@@ -70,6 +70,7 @@ class AgentState:
     attempts: int = 0
     streamed: list[str] = field(default_factory=list)
     output: AgentOutput | None = None
+    calls: tuple[ModelCall, ...] = ()  # all that were paid for, once it has answered
     error: ErrorInfo | None = None
     because: tuple[str, ...] = ()
     reason: Reason | None = None
@@ -127,8 +128,7 @@ class RunState:
         self.asked_in_vain: set[str] = set()  # agents that failed without an answer: they ask again
         self.tools = ToolsUsed()
         self.actions = OpenActions()
-        # Calls whose answers were sent back, or asked for tools, in all attempts.
-        self._before_the_last: dict[str, list[ModelCall]] = {}
+        self.calls_before = CallsBefore()
 
     @property
     def open_questions(self) -> dict[str, ApprovalAsked]:
@@ -146,6 +146,7 @@ class RunState:
             return
         self.last_at = event.at
         self.costs.apply(event)
+        self.calls_before.apply(event)
         self.settled.apply(event)
         self.tools.apply(event)
         self.actions.apply(event)
@@ -176,8 +177,6 @@ class RunState:
         if isinstance(event, AnswerRejected):
             agent.sent_back(event)
         agent.streamed.clear()
-        call = event.call if isinstance(event, AnswerRejected) else event.turn.call
-        self._before_the_last.setdefault(event.agent, []).append(call)
 
     def _approval_event(self, event: ApprovalAsked | ApprovalAnswered) -> None:
         if isinstance(event, ApprovalAnswered):
@@ -269,6 +268,7 @@ class RunState:
                 state.notices.append(event.message)
             case AgentFinished():
                 state.phase, state.output, state.error, state.plan_wait = "completed", event.output, None, None
+                state.calls = self.calls_before.and_of(event.agent, event.output)
                 state.is_kept = (
                     state.started_at is None and self.started is not None and bool(self.started.forked_from)
                 )
@@ -383,8 +383,7 @@ class RunState:
                 status, error, reason = "skipped", stopped, "interrupted"
         output = state.output if status == "completed" else None
         last = output.last if output else None
-        before = tuple(self._before_the_last.get(state.name, ()))  # paid for like the one that counts
-        calls = (*before, *state.output.calls) if state.output else before
+        calls = self.calls_before.and_of(state.name, state.output)
         return AgentResult(
             name=state.name,
             status=status,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from llm_orc.agents.output import EvidenceCounts
+from llm_orc.app.history.compare import compare_runs
 from llm_orc.app.history.runs import get_run
-from llm_orc.engine.events import AnswerRejected
+from llm_orc.cli.run.plain_view import finished_words
+from llm_orc.engine.events import AgentDelta, AgentFinished, AnswerRejected
 from llm_orc.formats.json_result import result_value, schema
+from llm_orc.runs.costs import CallsBefore
 from llm_orc.sandbox.server import Sandbox
 from llm_orc.schemas.validate import checker_for
 from tests.app.conftest import Workspace, local, on_sandbox, run
@@ -101,6 +105,27 @@ async def test_items_without_evidence_are_dropped_after_the_last_repair(
     )
     assert [("Tuesday" in asked.body.decode(), "Monday" in asked.body.decode()) for asked in server.asked[1:]] == [
         (False, True)
+    ]
+
+
+async def test_the_end_of_an_agent_is_told_with_all_its_calls_and_a_comparison_with_its_quotes(
+    workspace: Workspace, server: Scripted
+) -> None:
+    server.on(PATH, says(json.dumps(claim("on Tuesday"))), says(json.dumps(claim("to Monday"))))
+    workspace.ensemble("one", local("a", schema=CLAIM, evidence=OF_TASK))
+    result, seen = await run(workspace.app(), "one", TASK)
+    calls = CallsBefore()
+    for event in seen.events:
+        if not isinstance(event, AgentDelta):
+            calls.apply(event)
+
+    ended = next(event for event in seen.events if isinstance(event, AgentFinished))
+    assert "finished, 20 tokens in, 10 out" in finished_words(ended, calls)
+    other = replace(result["a"], evidence=EvidenceCounts(3, 1))
+    record = get_run(workspace.app(), "last")
+    compared = compare_runs(record, replace(record, result=replace(result, agents=(other,))))
+    assert [(d.what, d.left, d.right) for d in compared.agents[0].differences] == [
+        ("quotes", "1 (0 dropped)", "3 (1 dropped)")
     ]
 
 

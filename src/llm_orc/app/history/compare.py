@@ -143,10 +143,12 @@ def _access(agent: AgentResult | None) -> str | None:
 def _figures(agent: AgentResult | None) -> tuple[tuple[str, str | None], ...]:
     cost = agent.cost_usd if agent else None
     items, rounds, samples = (agent.items, agent.rounds, agent.samples) if agent else (None, None, None)
+    evidence = agent.evidence if agent else None
     return (
         ("items", None if items is None else f"{items.total} ({items.failed} failed)"),
         ("rounds", None if rounds is None else f"{rounds.number} ({rounds.ended})"),
         ("samples", None if samples is None else f"{samples.asked} ({samples.agreed} agree)"),
+        ("quotes", None if evidence is None else f"{evidence.quotes} ({evidence.dropped} dropped)"),
         ("tokens in", _count(agent.usage.input_tokens) if agent else None),
         ("tokens out", _count(agent.usage.output_tokens) if agent else None),
         ("cost in USD", None if cost is None else f"{cost:g}"),

@@ -31,6 +31,7 @@ from llm_orc.formats.printable import one_line
 from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import output_figures
 from llm_orc.formats.tools.words import ended_words
+from llm_orc.runs.costs import CallsBefore
 from llm_orc.runs.tools.used import ToolsUsed
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class ChatView:
         self.is_over = False  # every answer has arrived
         self._held: list[RunEvent] | None = None  # while a question has the terminal
         self._tools = ToolsUsed()
+        self._calls = CallsBefore()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -70,6 +72,7 @@ class ChatView:
     def show(self, event: RunEvent) -> None:
         if not isinstance(event, AgentDelta):
             self._tools.apply(event)
+            self._calls.apply(event)
         if not is_top(getattr(event, "agent", "")):
             return  # what runs within an agent
         if self._held is not None:
@@ -112,7 +115,7 @@ class ChatView:
             self._data.write(f"=== {event.agent}\n")
             text = "\n".join(quoted_text(text))
         self._answer.finish(text)
-        figures = output_figures(event.output, event.duration_s)
+        figures = output_figures(event.output, self._calls.and_of(event.agent, event.output), event.duration_s)
         if event.output.model:
             figures.insert(0, event.output.model)
         note(Styled(one_line(" · ".join(figures)), "dim"))

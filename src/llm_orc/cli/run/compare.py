@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Unpack
@@ -11,7 +12,7 @@ import click
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
-from llm_orc.cli.run.plain_view import plain_words
+from llm_orc.cli.run.plain_view import finished_words, plain_words
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.arguments import EnsembleName, ModelName
@@ -31,7 +32,7 @@ from llm_orc.cli.shell.output.side_by_side import figures_table, texts_side_by_s
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.engine.events import AgentDelta, AgentFailed, RunFinished
+from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished, RunFinished
 from llm_orc.errors import InputError, MeteredNotAllowed
 from llm_orc.formats.comparison import figures_value
 from llm_orc.formats.figures import count, seconds
@@ -39,6 +40,7 @@ from llm_orc.formats.json_result import result_value
 from llm_orc.formats.json_values import error_info_value
 from llm_orc.formats.printable import one_line
 from llm_orc.net.event_loop import run_to_end
+from llm_orc.runs.costs import CallsBefore
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -213,9 +215,15 @@ class _Progress:
 
     def __init__(self) -> None:
         self._reasons: set[tuple[str, str]] = set()
+        self._calls: defaultdict[str, CallsBefore] = defaultdict(CallsBefore)
 
     def say(self, side: Side, event: RunEvent) -> None:
-        words = "" if isinstance(event, AgentDelta) else plain_words(event)
+        if isinstance(event, AgentDelta):
+            return
+        self._calls[side.name].apply(event)
+        words = plain_words(event)
+        if isinstance(event, AgentFinished):
+            words = finished_words(event, self._calls[side.name])
         if isinstance(event, RunFinished):
             words = f"{event.status} after {seconds(event.duration_s)}"
         if isinstance(event, AgentFailed):

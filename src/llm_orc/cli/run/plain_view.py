@@ -31,6 +31,7 @@ from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import output_figures, plan_wait_words, rejected_words, round_words, why_skipped
 from llm_orc.formats.tools.words import ended_words
+from llm_orc.runs.costs import CallsBefore
 from llm_orc.runs.tools.used import ToolsUsed
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class PlainView:
         self._lists: dict[str, _Tenths] = {}  # agents that run over many items
         self._resumed: tuple[str, ...] = ()
         self._tools = ToolsUsed()
+        self._calls = CallsBefore()
         self._held: list[str] | None = None  # lines that wait until a question is answered
 
     def show(self, event: RunEvent) -> None:
@@ -79,9 +81,12 @@ class PlainView:
             items = f"{count(event.total, 'item')} of {event.agent}"
             self._lists[event.agent] = _Tenths(one_line(items), event.total, known)
         self._tools.apply(event)
+        self._calls.apply(event)
         words = plain_words(event)
         if isinstance(event, ToolFinished):
             words = f"{one_line(event.agent)}: {ended_words(self._tools.ended(event))}"
+        elif isinstance(event, AgentFinished):
+            words = finished_words(event, self._calls)
         is_routine = isinstance(event, AgentStarted | RoundStarted | ToolFinished | AgentFinished | AgentSkipped)
         if words and not (is_routine and self._is_one_of_many(getattr(event, "agent", ""))):
             self.tell(words)
@@ -94,6 +99,7 @@ class PlainView:
         """What was told before is not told again."""
         if not isinstance(event, AgentDelta):
             self._tools.apply(event)
+            self._calls.apply(event)
 
     def _begin(self, event: RunStarted) -> None:
         agents = len(event.agents)
@@ -150,8 +156,6 @@ def plain_words(event: RunEvent) -> str:
             | AgentNotice()
         ):
             words = f"{event.agent}: {_said(event)}"
-        case AgentFinished():
-            words = f"{event.agent}: finished, {', '.join(output_figures(event.output, event.duration_s))}"
         case AgentFailed():
             words = f"{event.agent}: failed: {event.error.message}"
         case AgentSkipped():
@@ -159,6 +163,12 @@ def plain_words(event: RunEvent) -> str:
         case _:
             pass
     return one_line(words)
+
+
+def finished_words(event: AgentFinished, before: CallsBefore) -> str:
+    """Return the end of an agent as one printable line, with what all its calls took."""
+    figures = output_figures(event.output, before.and_of(event.agent, event.output), event.duration_s)
+    return one_line(f"{event.agent}: finished, {', '.join(figures)}")
 
 
 def _said(

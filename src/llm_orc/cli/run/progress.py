@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.output import cost_of, usage_of
 from llm_orc.agents.path import above, in_tree_order, is_of_item, item_of, list_of
 from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
@@ -311,11 +312,11 @@ def _figures(agent: AgentState) -> Iterator[str]:
     elif agent.output is not None and agent.output.rounds is not None:
         yield rounds_words(agent.output.rounds)
     if agent.output is not None and (last := agent.output.last) is not None:
-        usage = agent.output.usage
+        usage = usage_of(agent.calls)
         yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"
         if note := end_note(last.stop_reason, last.stop_word):
             yield note
-        yield charge(last.access.billing, agent.output.cost_usd)
+        yield charge(last.access.billing, cost_of(agent.calls))
     if agent.output is not None and agent.output.cached is not None:
         yield from_cache(agent.output.cached)
     if agent.output is not None and agent.output.saved_as:

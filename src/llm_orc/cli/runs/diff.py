@@ -29,7 +29,7 @@ def command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
     """Show what differs in run B from run A, after the time, tokens and cost of both.
 
     Compared are the task and the inputs; of each agent, also of those within others, the prompts, the model, the
-    answer, and how many items, rounds or samples there were. A and B may be rows of batches, `BATCH:ROW`.
+    answer, and how many items, rounds, samples or quotes there were. A and B may be rows of batches, `BATCH:ROW`.
     """
     app = app_here()
     records = get_run(app, left, store), get_run(app, right, store)
