@@ -8,14 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from llm_orc.agents.evidence.spec import Evidence
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.output import ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.auth.access import Access, Billing
+from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.providers.base import Usage
 from llm_orc.runs.journal import Journal
-from llm_orc.runs.recipe import decode_recipe, encode_recipe, load_run
+from llm_orc.runs.recipe import Recipe, decode_recipe, encode_recipe, identity_of, load_run
 from llm_orc.runs.wire import encode_event
 from tests.runs.stored import restored
 
@@ -133,3 +135,19 @@ def test_each_event_of_an_earlier_release_is_one_or_two_of_now(earlier: Journal)
         "agent_finished",
         "run_finished",
     ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        AgentSpec("a", save_as="answer.md"),
+        AgentSpec("a", attachments=()),
+        AgentSpec("a", ModelWork(tools=("files.read",))),
+        AgentSpec("a", ModelWork(schema={"type": "object"})),
+        AgentSpec("a", ModelWork(evidence=(Evidence("quote", ("${task}",)),))),
+    ],
+)
+def test_whatever_shapes_an_answer_makes_another_identity(changed: AgentSpec) -> None:
+    plain = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {})
+
+    assert identity_of(plain) != identity_of(Recipe(Ensemble("e", (changed,)), "", {}))

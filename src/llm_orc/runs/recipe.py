@@ -183,7 +183,7 @@ def identity_of(recipe: Recipe) -> bytes:
 def _without_ceilings(value: Any) -> Any:
     """Leave out the ceilings of agents, and what of others earlier releases did not have."""
     if isinstance(value, list | tuple):
-        return [_without_ceilings(one) for one in value]
+        return type(value)(_without_ceilings(one) for one in value)
     if not isinstance(value, dict):
         return value
     left_out = set()
@@ -262,6 +262,8 @@ _LATER_AGENT: Mapping[str, object] = {
     "within_s": None,
     "cache": None,
     "attachments": None,
+    "evidence": (),
+    "save_as": None,
     "tools": (),
     "max_turns": DEFAULT_MAX_TURNS,
     "ensembles": {},

@@ -199,8 +199,8 @@ def test_an_agent_of_another_kind_has_the_keys_of_its_kind(agent: dict[str, Any]
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     section = draw(st.sampled_from([*SECTIONS, "some_other_section"]))
     rows: Collection[str] = SECTIONS[section].fields if section in SECTIONS else ("x",)
-    # Free mappings, and a name that must be that of another entry: no schema can say so.
-    beyond = ("oauth", "options", "headers", "fallback_model_profile")
+    # Free mappings, a schema, and a name that must be that of another entry: no schema can say so.
+    beyond = ("oauth", "options", "headers", "parameters", "fallback_model_profile")
     keys = st.sampled_from([*rows, "unknown_key"]).filter(lambda key: key not in beyond)
     entry = draw(st.one_of(st.none(), st.just(3), st.dictionaries(keys, values, max_size=3)))
     return {section: {"name": entry} if section in SECTIONS and SECTIONS[section].is_named else entry}

@@ -72,7 +72,7 @@ class TestStatus:
 
         assert words in machine.run("status").stdout
         assert json.loads(machine.run("status", "--json").stdout)["today"] == {"max_cost_usd": 2, "counted_usd": 0}
-        assert f"today: {words}" in machine.run("explain", "quick-take").stdout
+        assert f"today: {words}" in machine.run("explain", "quick-answer").stdout
 
     def test_without_access_it_says_so_and_the_exit_code_too(self, bare: Shell) -> None:
         bare.config.parent.mkdir(parents=True)
@@ -269,7 +269,13 @@ class TestUnfinished:
             ):
                 of = {"batch_id": f"b{number}", "ensemble": "panel", "inputs": "-", "recipe": b"", "total": 3}
                 connection.execute(
-                    sa.insert(BATCHES).values(**of, state=state, max_cost_usd=max_cost, created_at=9.0 - number)
+                    sa.insert(BATCHES).values(
+                        **of,
+                        state=state,
+                        max_cost_usd=max_cost,
+                        max_calls=None if max_cost else 4,
+                        created_at=9.0 - number,
+                    )
                 )
                 for row in range(1, 4):
                     state_of_row = "completed" if row <= ended else "waiting"
