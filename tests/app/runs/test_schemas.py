@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llm_orc.app.history.runs import get_run
+from llm_orc.app.history.runs import RunsWanted, get_run, list_runs
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.engine.events import AnswerRejected
+from llm_orc.errors import RunNotResumable
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox, run
 from tests.fakes.scripted_server import Reply, Scripted
@@ -179,3 +180,17 @@ async def test_canned_answers_satisfy_the_schema(workspace: Workspace, sandbox: 
 
     assert {agent.name: agent.status for agent in result.agents} == {"judge": "completed", "next": "completed"}
     assert "canned" in str(result["judge"].data)
+
+
+async def test_a_turn_of_a_chat_without_a_conversation_is_asked_again_in_a_chat(
+    workspace: Workspace, server: Scripted
+) -> None:
+    server.on(PATH, says("no"))
+    workspace.ensemble("one", local("judge", schema=VERDICT, repairs=0))
+    await run(workspace.app(), "one", is_chat=True)
+    (turn,) = list_runs(workspace.app(), RunsWanted(kind="chat"))
+
+    with pytest.raises(RunNotResumable) as refused:
+        await resume_run(workspace.app(), ResumeOptions(turn.run_id))
+
+    assert refused.value.hint == "Ask again in a chat: `llm-orc chat one`."

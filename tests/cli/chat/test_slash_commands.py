@@ -199,11 +199,13 @@ def test_resume_leaves_a_stopped_answer_to_its_chat(shell: Shell) -> None:
         if r["status"] != "completed"
     )
     named = shell.run("resume", run)
+    shown = shell.run("runs", "show", run)
 
     assert bare.returncode == named.returncode == 1
     assert "there is no unfinished run" in bare.stderr
     assert f"run `{run}` is a turn of a chat" in named.stderr
     assert "llm-orc chat --conversation a" in named.stderr
+    assert "llm-orc resume" not in shown.stderr
     assert turns(shell, "a") == before
     assert (
         "unfinished" not in json.loads(shell.run("status", "--json").stdout)

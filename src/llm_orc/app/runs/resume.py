@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
-    from llm_orc.runs.recipe import RecordedRun
+    from llm_orc.runs.recipe import Recipe, RecordedRun
     from llm_orc.runs.results import RunResult
 
 
@@ -68,8 +68,7 @@ async def resume_run(
     if run.recipe.is_chat and not options.in_chat:
         raise RunNotResumable(
             f"run `{run.row.run_id}` is a turn of a chat, which may have gone on since",
-            hint="Ask again there with `/retry`:"
-            f" `llm-orc chat --conversation {quote(run.recipe.conversation or '')}`.",
+            hint=_ask_again(run.recipe),
         )
     if (changed := _changed_file(app, run)) is not None:
         listener.waiting(
@@ -126,3 +125,10 @@ def _load(app: App, wanted: str | None) -> RecordedRun:
     finally:
         journal.close()
     raise RunNotFound("there is no unfinished run", hint="llm-orc runs list")
+
+
+def _ask_again(recipe: Recipe) -> str:
+    """Say how to ask a turn of a chat again. Without a conversation there is nothing that it could go on with."""
+    if recipe.conversation:
+        return f"Ask again there with `/retry`: `llm-orc chat --conversation {quote(recipe.conversation)}`."
+    return f"Ask again in a chat: `llm-orc chat {quote(recipe.ensemble.name)}`."

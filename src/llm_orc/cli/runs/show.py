@@ -107,6 +107,8 @@ def _note_state(record: RunRecord) -> None:
     until, now = summary.waits_until, time.time()
     if until is not None:
         note(f"This run {until_words(until, now)}." if until > now else "The plan that it waited for has reset.")
-    if summary.status == "interrupted":
+    if summary.status == "interrupted" and summary.kind == "chat":
+        note("This turn of a chat was interrupted; it can be asked again there.")
+    elif summary.status == "interrupted":
         waits = " --wait-for-plan" if until is not None and until > now else ""
         note(f"This run was interrupted. Resume with: llm-orc resume {summary.run_id}{waits}")
