@@ -217,6 +217,17 @@ async def test_a_run_that_fails_is_an_error_of_its_kind(
                     pass
 
 
+async def test_the_sdk_does_not_repeat_a_run_that_has_failed(workspace: Workspace, serve: Serve) -> None:
+    async with Sandbox(faults=[Fault(Status(500))]) as failing:
+        workspace.settings(on_sandbox(failing, runs={"max_retries": 0}))
+        workspace.ensemble("one", local("a"))
+        async with serve() as place, client_of(place) as client:
+            with pytest.raises(sdks.openai.APIStatusError):
+                await client.with_options(max_retries=2).chat.completions.create(model="one", messages=TASK)
+
+            assert len(list_runs(place.app)) == 1
+
+
 async def test_an_answer_that_began_again_is_not_joined_to_what_was_sent(
     workspace: Workspace, serve: Serve
 ) -> None:

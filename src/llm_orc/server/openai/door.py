@@ -18,7 +18,7 @@ from llm_orc.server.access_log import REASON, REQUEST_ID, RUN
 from llm_orc.server.answer import AnswerText, progress_in
 from llm_orc.server.guard import CLIENT, CORS
 from llm_orc.server.openai.chat import ChatAnswer
-from llm_orc.server.openai.errors import Failure, Reader, error_response, failure_of
+from llm_orc.server.openai.errors import RUN_HEADER, Failure, Reader, error_response, failure_of
 from llm_orc.server.openai.outcome import Outcome, Tokens, outcome_of
 from llm_orc.server.openai.request import Unacceptable, read_request
 from llm_orc.server.openai.responses import ResponsesAnswer
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from llm_orc.server.openai.request import AskedFor
     from llm_orc.server.running import LiveRun
 
-RUN_HEADER = "LLM-Orc-Run"
 IGNORED_HEADER = "LLM-Orc-Ignored"
 ASIDE_HEADER = "LLM-Orc-Aside"
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
+RUN_HEADER = "LLM-Orc-Run"
+_RETRY_HEADER = "X-Should-Retry"  # the official SDKs heed it
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An error for a client. `kind` is OpenAI's type of error, `code` ours."""
@@ -99,6 +103,7 @@ _CODES: tuple[tuple[type[LlmOrcError], str], ...] = (
     (PromptTooLarge, "context_length_exceeded"),
     (EnsembleError, "model_not_found"),
     (RateLimited, "rate_limit_exceeded"),
+    (BudgetExceeded, "insufficient_quota"),  # known as one that a repetition doesn't mend
 )
 
 
@@ -126,8 +131,10 @@ def _sentences(message: str, hint: str | None) -> str:
 
 
 def error_response(failure: Failure, headers: dict[str, str] | None = None) -> web.Response:
-    """Return the response for an error."""
+    """Return the response for an error. SDKs repeat what has failed; after a run, that would be another one."""
     more = {} if failure.retry_after_s is None else {"Retry-After": str(int(failure.retry_after_s + 1))}
+    if RUN_HEADER in (headers or {}):
+        more[_RETRY_HEADER] = "false"
     return web.Response(
         body=encode(failure.document),
         status=failure.status,
