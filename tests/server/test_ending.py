@@ -32,6 +32,22 @@ async def test_answers_that_outlast_the_grace_are_stopped_and_their_runs_are_rec
     assert run.duration_s is not None
 
 
+async def test_a_stream_that_is_cut_by_the_end_of_the_server_says_so(workspace: Workspace, serve: Serve) -> None:
+    async with Sandbox(faults=[Fault(Hang())]) as hanging:
+        workspace.settings(on_sandbox(hanging))
+        workspace.ensemble("one", local("a"))
+        async with serve(Listening(grace_s=0)) as place:
+            url = f"{place.base_url}/chat/completions"
+            stream = await place.client.post(url, json={**ASKED, "stream": True}).__aenter__()
+            await hanging.wait_for_requests(1)
+            reading = asyncio.create_task(stream.content.read())
+        said, *_ = await asyncio.gather(reading, return_exceptions=True)
+        stream.close()
+
+    assert isinstance(said, bytes)
+    assert b'"code":"stopping"' in said
+
+
 async def test_a_server_that_stops_takes_nothing_new_on_connections_that_are_open(
     workspace: Workspace, serve: Serve
 ) -> None:

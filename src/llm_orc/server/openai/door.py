@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,33 +10,31 @@ from aiohttp import web
 from llm_orc.app.serving.asides import Aside, aside_in
 from llm_orc.app.serving.served import ServedRequest
 from llm_orc.auth.masking import hide_in_error
-from llm_orc.engine.events import RunStarted
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import EnsembleNotFound, LlmOrcError
 from llm_orc.server.access_log import REASON, REQUEST_ID, RUN
-from llm_orc.server.answer import AnswerText, progress_in
-from llm_orc.server.guard import CLIENT, CORS
+from llm_orc.server.answer import AnswerText
+from llm_orc.server.guard import CLIENT
+from llm_orc.server.openai.answering import Answering, json_response, opened
 from llm_orc.server.openai.chat import ChatAnswer
-from llm_orc.server.openai.errors import RUN_HEADER, Failure, Reader, error_response, failure_of
-from llm_orc.server.openai.outcome import Outcome, Tokens, outcome_of
+from llm_orc.server.openai.errors import Failure, Reader, error_response, failure_of
+from llm_orc.server.openai.outcome import Outcome, Tokens
 from llm_orc.server.openai.request import Unacceptable, read_request
 from llm_orc.server.openai.responses import ResponsesAnswer
 from llm_orc.server.running import running
-from llm_orc.server.wire import KEEP_ALIVE, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.app.serving.offers import Offer, Offers
     from llm_orc.app.serving.served import Served
     from llm_orc.jsontypes import JsonValue
     from llm_orc.server.openai.request import AskedFor
-    from llm_orc.server.running import LiveRun
 
 IGNORED_HEADER = "LLM-Orc-Ignored"
 ASIDE_HEADER = "LLM-Orc-Aside"
 
 Answers = type[ChatAnswer] | type[ResponsesAnswer]
-MakeAnswer = Callable[[str], ChatAnswer | ResponsesAnswer]
-"""Makes the answer of a run, by its id."""
 
 
 class OpenAiDoor:
@@ -59,11 +56,11 @@ class OpenAiDoor:
 
     async def _models(self, _request: web.Request) -> web.Response:
         data: list[JsonValue] = [self._row(offer) for offer in await self._offers.all()]
-        return _json({"object": "list", "data": data})
+        return json_response({"object": "list", "data": data})
 
     async def _model(self, request: web.Request) -> web.Response:
         try:
-            return _json(self._row(await self._offers.find(request.match_info["model"])))
+            return json_response(self._row(await self._offers.find(request.match_info["model"])))
         except EnsembleNotFound as e:
             return error_response(_not_offered(e))
         except LlmOrcError as e:
@@ -106,7 +103,7 @@ class OpenAiDoor:
                     answers, model=asked.chat.model, created_at=self._now(), counts_usage=asked.chat.wants_usage
                 )
                 text, reader = AnswerText(offer.ensemble), self._reader(request)
-                answering = _Answering(request, asked, make, text, headers=headers, reader=reader)
+                answering = Answering(request, asked, make, text, headers=headers, reader=reader)
                 return await answering.answer(run, self._keep_alive_s)
         except Unacceptable as e:
             return error_response(e.failure, headers)
@@ -128,119 +125,13 @@ class OpenAiDoor:
         answer = answers(name, asked.chat.model, self._now(), counts_usage=asked.chat.wants_usage)
         outcome = Outcome(aside.answer, tokens=Tokens(0, 0, 0))
         if not asked.chat.stream:
-            return _json(answer.whole(outcome, ""), headers)
-        response = await _opened(request, headers)
+            return json_response(answer.whole(outcome, ""), headers)
+        response = await opened(request, headers)
         text = answer.text(aside.answer) if aside.answer else b""
         await response.write(answer.opening() + text + answer.closing(outcome))
         return response
 
 
-class _Answering:
-    """Writes one answer while its run is under way."""
-
-    def __init__(
-        self,
-        request: web.Request,
-        asked: AskedFor,
-        make: MakeAnswer,
-        text: AnswerText,
-        *,
-        headers: dict[str, str],
-        reader: Reader,
-    ) -> None:
-        self._request, self._asked, self._headers = request, asked, headers
-        self._make, self._text, self._reader = make, text, reader
-        self._answer: ChatAnswer | ResponsesAnswer | None = None
-        self._response: web.StreamResponse | None = None
-        self._progress: list[str] = []
-
-    async def answer(self, run: LiveRun, keep_alive_s: float) -> web.StreamResponse:
-        """Answer with the run. Raises what it raises before anything has been sent."""
-        while True:
-            try:
-                event = await run.next(keep_alive_s)
-            except TimeoutError:
-                await self._keep_alive()
-                continue
-            if event is None:
-                break
-            if isinstance(event, RunStarted) and self._answer is None:
-                await self._begin(event.run_id)
-            piece = self._text.take(event)
-            line = progress_in(event, says_why=self._reader.is_owner) if self._asked.shows_progress else ""
-            await self._send(piece, line)
-        try:
-            outcome = outcome_of(await run.result(), self._reader)
-        except Exception as e:
-            if self._response is None:
-                raise
-            error = e if isinstance(e, LlmOrcError) else as_error(e)
-            if RUN not in self._request:
-                self._request[REASON] = hide_in_error(str(error))
-            outcome = failure_of(error, self._reader)
-        return await self._end(outcome)
-
-    async def _keep_alive(self) -> None:
-        """Say that the answer is still to come, also before there is a run: access to models can take long."""
-        if not self._asked.chat.stream:
-            return
-        if self._response is None:
-            self._response = await _opened(self._request, self._headers)
-        await self._response.write(KEEP_ALIVE)
-
-    async def _begin(self, run_id: str) -> None:
-        self._request[RUN] = run_id
-        self._headers[RUN_HEADER] = run_id
-        self._answer = self._make(run_id)
-        if self._asked.chat.stream:
-            if self._response is None:
-                self._response = await _opened(self._request, self._headers)
-            await self._response.write(self._answer.opening())
-
-    async def _send(self, piece: str, line: str) -> None:
-        if line:
-            self._progress.append(line)
-        if self._response is None or self._answer is None:
-            return
-        if line and not piece:
-            await self._response.write(self._answer.reasoning(line))
-        if piece:
-            await self._response.write(self._answer.text(piece))
-
-    async def _end(self, outcome: Outcome | Failure) -> web.StreamResponse:
-        response = self._response
-        if self._answer is None:  # the run has failed before its start
-            self._answer = self._make(self._request[REQUEST_ID])
-        if response is None:
-            if isinstance(outcome, Failure):
-                return error_response(outcome, self._headers)
-            return _json(self._answer.whole(outcome, "".join(self._progress)), self._headers)
-        await response.write(self._last(self._answer, outcome))
-        return response
-
-    def _last(self, answer: ChatAnswer | ResponsesAnswer, outcome: Outcome | Failure) -> bytes:
-        if isinstance(outcome, Failure):
-            return answer.failed(outcome)
-        try:
-            rest = self._text.rest(outcome.text)
-        except LlmOrcError as e:
-            return answer.failed(failure_of(e, self._reader))
-        return (answer.text(rest) if rest else b"") + answer.closing(outcome)
-
-
 def _not_offered(error: EnsembleNotFound) -> Failure:
     """Return what every client is told of a name that there is not: names that are offered are no secret."""
     return failure_of(error, Reader(is_owner=True, request_id=""))
-
-
-async def _opened(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
-    stream = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
-    response = web.StreamResponse(
-        headers={**headers, **stream, "X-Accel-Buffering": "no", **request.get(CORS, {})}
-    )
-    await response.prepare(request)
-    return response
-
-
-def _json(value: JsonValue, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=encode(value), content_type="application/json", headers=headers)
