@@ -125,12 +125,15 @@ def test_an_agent_is_named_where_several_ask_and_words_are_an_answer_too(send: S
     wrong = send.run("batch", "approve", "last", "--agent", "price")
     price = send.run("batch", "answer", "last", "--agent", "price", "--choice", "low")
     title = send.run("batch", "answer", "last", "--text", "On bees")
+    late = send.run("batch", "answer", "last", "1", "--text", "On wasps")
     done = send.run("batch", "resume", "--output-format", "csv")
 
     assert "2 agents of row 1 ask: `price`, `title`" in unclear.stderr
     assert "`approve` is none of them" in wrong.stderr
     assert (price.returncode, title.returncode) == (0, 0), price.stderr + title.stderr
     assert title.stderr.splitlines()[0] == "Row 1, title: On bees"
+    assert "row 1: agent `" in late.stderr
+    assert "` was answered by" in late.stderr
     assert done.returncode == 0, batch
     assert "low,On bees" in done.stdout
 

@@ -108,8 +108,8 @@ def _refuse_silent_rows(
         if asking:
             continue
         row = opened.batches.row(batch_id, number)
-        agents = [wanted.agent] if wanted.agent is not None else [*row.run_state.questions]
-        if len(agents) == 1 and agents[0] is not None:
+        agents = [wanted.agent] if wanted.agent is not None else [*row.run_state.questions][-1:]  # the newest
+        if agents and agents[0] is not None:
             raise _known_answer(opened, batch_id, number, agents[0])
         state = "waiting" if row.state == "asking" else row.state
         raise InputError(
