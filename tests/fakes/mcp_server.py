@@ -49,6 +49,9 @@ class Server:
             self.error(number, -32601, f"unknown method {method}")
         elif "newest" in self.faults and meta.get("io.modelcontextprotocol/protocolVersion") != NEWEST:
             self.error(number, -32022, "unsupported version", {"supported": [NEWEST]})
+        elif "hesitant" in self.faults:  # it refuses what it then says it wants
+            self.faults -= {"hesitant"}
+            self.error(number, -32022, "unsupported version", {"supported": [NEWEST]})
         else:
             answer(number, message.get("params", {}))
 
@@ -119,7 +122,7 @@ class Server:
                 print("out of memory", file=sys.stderr, flush=True)
                 os._exit(3)
             case "spawn":
-                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+                child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
                 self.result(number, {"content": [{"type": "text", "text": f"{os.getpid()} {child.pid}"}]})
             case name:
                 self.error(number, -32602, f"unknown tool {name}")

@@ -22,7 +22,7 @@ from tests.processes.test_death import is_running
 if TYPE_CHECKING:
     from llm_orc.mcp.connection import Listener
 
-ARGV = (sys.executable, str(Path(mcp_server.__file__)))
+ARGV = (sys.executable, "-I", "-S", str(Path(mcp_server.__file__)))
 
 
 def server(*faults: str, limit_s: float = 20, version: str | None = None, patience_s: float = 3) -> McpClient:
@@ -35,7 +35,8 @@ def server(*faults: str, limit_s: float = 20, version: str | None = None, patien
 
 
 @pytest.mark.parametrize(
-    ("fault", "version"), [("newest", "2026-07-28"), ("older", "2025-11-25"), ("chatty", "2026-07-28")]
+    ("fault", "version"),
+    [("newest", "2026-07-28"), ("older", "2025-11-25"), ("chatty", "2026-07-28"), ("hesitant", "2026-07-28")],
 )
 async def test_the_newest_version_that_both_know_is_spoken(fault: str, version: str) -> None:
     client = server(fault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
@@ -238,13 +238,15 @@ class McpClient:
             await asyncio.wait(asked, timeout=self._patience_s)
             if asked[0].done() and asked[0].exception() is None:
                 return asked[0].result()
-            asked.append(asyncio.ensure_future(self._initialized(connection)))
-            for answered in asyncio.as_completed(asked):
-                with suppress(RpcFailed, ToolServerError):
-                    return await answered
-            failure = asked[1].exception()
-            if isinstance(failure, RpcFailed) and _speaks_only_newest(failure):
-                return await self._discovered(connection)  # it was not ready when it was first asked
+            if not _any_speaks_only_newest(asked):
+                asked.append(asyncio.ensure_future(self._initialized(connection)))
+                for answered in asyncio.as_completed(asked):
+                    with suppress(RpcFailed, ToolServerError):
+                        return await answered
+            if _any_speaks_only_newest(asked):
+                return await self._discovered(
+                    connection
+                )  # it names the very version that it refused: not ready then
             return asked[1].result()
         finally:
             for one in asked:
@@ -304,9 +306,15 @@ class McpClient:
         return ToolCallRefused(f"the MCP server `{self.name}` refused `{what}`: {words}")
 
 
-def _speaks_only_newest(failed: RpcFailed) -> bool:
-    supported = list_in(failed.error.data, "supported")
-    return failed.error.code == UNSUPPORTED_VERSION and STATELESS_VERSION in supported
+def _any_speaks_only_newest(asked: Sequence[asyncio.Future[ServerInfo]]) -> bool:
+    """Did the server refuse one of these by naming the newest version as one that it knows?"""
+    failures = [one.exception() for one in asked if one.done()]
+    return any(
+        isinstance(failure, RpcFailed)
+        and failure.error.code == UNSUPPORTED_VERSION
+        and STATELESS_VERSION in list_in(failure.error.data, "supported")
+        for failure in failures
+    )
 
 
 def _info(version: str, server: dict[str, JsonValue], said: JsonValue) -> ServerInfo:
