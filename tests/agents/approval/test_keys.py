@@ -73,6 +73,14 @@ def test_what_is_wrong_has_its_place(written: str, message: str) -> None:
     assert [(said, line) for said, line, _ in problems(written)] == [(message, 4)]
 
 
+def test_choices_that_are_wrong_are_still_those_that_conditions_compare() -> None:
+    found = problems(
+        "{message: m, choices: [late, Late], within: 1h, otherwise: late}", "when: \"${ok} == 'late'\""
+    )
+
+    assert [message for message, _, _ in found] == ["`choices` must be a list of different choices"]
+
+
 def test_the_time_of_one_process_is_no_limit_for_a_person() -> None:
     ((message, _, hint),) = problems("m, timeout_seconds: 5")
 

@@ -112,7 +112,9 @@ def read_approval(keys: AgentKeys) -> ApprovalWork:
         return ApprovalWork("")  # that is a problem already
     values = keys.read_mapping("approval", written, QUESTION_FIELDS, f"the approval of agent `{keys.agent}`")
     asks: AsksFor = values.get("ask") or "choice"
-    choices: tuple[str, ...] = values.get("choices") or DEFAULT_CHOICES
+    meant = written.get("choices")  # what is wrong with them is told already; no other choices are meant
+    as_written = tuple(one for one in meant if isinstance(one, str)) if isinstance(meant, list) else ()
+    choices: tuple[str, ...] = values.get("choices") or as_written or DEFAULT_CHOICES
     otherwise, within_s = values.get("otherwise"), values.get("within")
     if asks == "text":
         if "choices" in values:
