@@ -16,12 +16,16 @@ from typing import Any
 import pytest
 
 from llm_orc.agents.path import AgentPath
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelWork
 from llm_orc.app.tools.permission import Layers, rule_of
 from llm_orc.app.tools.servers import client_of, find_server
 from llm_orc.app.tools.toolbox import Toolbox
+from llm_orc.engine.events import AgentFinished
 from llm_orc.mcp.client import Progress
 from llm_orc.net.http import Http
 from tests.agents.tool_sources.uses import a_use
+from tests.agents.tools.conftest import WrittenModel, call, run
 from tests.app.conftest import Workspace
 
 pytestmark = pytest.mark.interop
@@ -137,6 +141,29 @@ async def test_the_tools_of_a_run_reach_the_reference_server_and_it_gets_no_vari
     assert "hello" in said.text
     assert way == "http" or "sk-canary-7731" not in env.text
     assert "PATH" in env.text
+
+
+@pytest.mark.parametrize("way", ["stdio", "http"])
+async def test_a_model_goes_on_with_what_the_reference_server_returned(way: str, tmp_path: Path) -> None:
+    model = WrittenModel(
+        [call("mcp_every_get-sum", {"a": 2, "b": 3}), call("mcp_every_echo", {"message": "hello"})],
+        [call("mcp_every_get-sum", {"a": "two"})],
+        "Done.",
+    )
+    spec = AgentSpec("a", ModelWork(tools=("mcp.every.get-sum", "mcp.every.echo")))
+    async with everything(way) as settings:
+        workspace = Workspace(tmp_path)
+        workspace.settings({"mcp_servers": {"every": settings}})
+        layers = Layers(settings=(rule_of("mcp.every.*", "allow", "the test"),))
+        async with Toolbox(workspace.app(), layers, None) as box:
+            sink = await run(model, box, spec)
+
+    assert [e.output.text for e in sink.events if isinstance(e, AgentFinished)] == ["Done."]
+    total, echoed = model.requests[1].messages[-1].results
+    assert ("5" in total.text, "hello" in echoed.text) == (True, True)
+    (refused,) = model.requests[2].messages[-1].results
+    assert refused.is_error
+    assert "schema" in refused.text
 
 
 @pytest.mark.parametrize(

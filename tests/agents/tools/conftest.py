@@ -13,7 +13,7 @@ from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.agents.tools.tool import Tool, ToolResult, ToolUse
+from llm_orc.agents.tools.tool import Tool, ToolResult, Tools, ToolUse
 from llm_orc.agents.work import ModelWork
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.before import Before
@@ -115,7 +115,7 @@ def few_tools(
 
 async def run(
     model: ModelInterface | Sequence[ModelInterface],
-    tools: FewTools,
+    tools: Tools,
     spec: AgentSpec | None = None,
     *,
     task: str = "the task",
@@ -125,12 +125,13 @@ async def run(
     done: Mapping[str, AgentOutput] | None = None,
     candidates_of: Sequence[str] = (),
 ) -> KeptEvents:
-    """Run an agent with all of these tools; its models are asked in their order.
+    """Run an agent with all of these tools, unless its `spec` names some; its models are asked in their order.
 
     `candidates_of` are the places of all agents that have these models; empty: that of the agent.
     """
     sink = sink or KeptEvents()
-    spec = spec or AgentSpec("a", ModelWork(tools=tuple(tools.tools)))
+    names = tuple(tools.tools) if isinstance(tools, FewTools) else ()
+    spec = spec or AgentSpec("a", ModelWork(tools=names))
     models = [model] if isinstance(model, ModelInterface) else list(model)
     choice = ModelChoice("pretend", "m", "user")
     candidates = [Candidate(choice, one, ACCESS, lambda _model, _usage: 0.25) for one in models]
