@@ -269,3 +269,22 @@ async def test_credentials_that_a_model_repeats_are_masked_in_what_it_asks_for()
 
     assert tools.called == [("run.it", {"to": ["x[credential]"]})]
     assert secret not in str(sink.events)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}},
+        {"type": "object", "properties": {"n": {"$ref": "https://schemas.example/n"}}},
+        {"type": "nonsense"},
+    ],
+)
+async def test_a_schema_that_nobody_can_check_by_leaves_the_check_to_its_tool(
+    schema: dict[str, JsonValue],
+) -> None:
+    tools, model = few_tools(parameters=schema), WrittenModel([call("run_it", {"n": 1})], "Done.")
+
+    sink = await run(model, tools)
+
+    assert (answer_of(sink), tools.called) == ("Done.", [("run.it", {"n": 1})])

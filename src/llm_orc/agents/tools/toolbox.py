@@ -118,7 +118,10 @@ def _why_unusable(call: ToolCall, tool: Tool) -> str:
     """Return what is wrong with the arguments; empty: nothing."""
     if call.arguments is None:
         return f"The tool was not called: its arguments are no JSON object: {call.written[:_SHOWN]}"
-    complaints = checker_for(tool.parameters).complaints(call.arguments)
+    try:
+        complaints = checker_for(tool.parameters).complaints(call.arguments)
+    except ValueError:  # a server's schema may be of an older draft, or nonsense: it checks the arguments itself
+        return ""
     if not complaints:
         return ""
     listed = "\n".join(f"- {complaint}" for complaint in complaints[:_MOST_COMPLAINTS])
