@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from llm_orc.app.history.runs import list_runs
+from llm_orc.app.history.runs import RunsWanted, list_runs
 from llm_orc.sandbox.faults import Fault, Hang
 from llm_orc.sandbox.server import Sandbox
 from llm_orc.server.http_server import Listening
@@ -27,7 +27,7 @@ async def test_answers_that_outlast_the_grace_are_stopped_and_their_runs_are_rec
             await hanging.wait_for_requests(1)
         await asyncio.gather(asking, return_exceptions=True)
 
-    (run,) = list_runs(place.app)
+    (run,) = list_runs(place.app, RunsWanted("served"))
     assert run.status == "interrupted"
     assert run.duration_s is not None
 

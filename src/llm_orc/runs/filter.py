@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from llm_orc.dataclass import dataclass
 
-RunKind = Literal["ensemble", "chat"]
-"""What a run is: one of an ensemble that somebody started, or one turn of a chat."""
+RunKind = Literal["ensemble", "chat", "served"]
+"""What a run is: one of an ensemble that somebody started, one turn of a chat, or one request to a server."""
 
 RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
 

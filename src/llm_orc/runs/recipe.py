@@ -62,6 +62,7 @@ class Recipe:
     input_columns: Mapping[str, str] = field(
         default_factory=dict
     )  # in a batch: the columns that rows' inputs have
+    is_served: bool = False  # a client of a server asked for it
     said: tuple[Message, ...] = ()  # turns before the task, brought along by a client; in place of a conversation
     files: tuple[FileRef, ...] = ()  # those that came with the task
     named_files: Mapping[str, FileRef] = field(default_factory=dict)  # those that the ensemble names, by path
@@ -165,7 +166,7 @@ def identity_of(recipe: Recipe) -> bytes:
     del values["plans"]
     del values["caching"]
     del values["agreed"]
-    for key in ("inputs", "said", "input_columns", "files", "named_files"):
+    for key in ("inputs", "said", "is_served", "input_columns", "files", "named_files"):
         if not values[key]:
             del values[key]
     ensemble = values["ensemble"]
@@ -300,14 +301,14 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
 
 def kind_of(recipe: Recipe) -> RunKind:
     """Return what a run with this recipe is."""
-    return "chat" if recipe.is_chat else "ensemble"
+    return "chat" if recipe.is_chat else "served" if recipe.is_served else "ensemble"
 
 
 def find_run(journal: Journal, text: str) -> str:
     """Return the id of the run that `text` names: an id, the start or end of one, or `last`.
 
-    `last` is the newest run of an ensemble; a turn of a chat if there are only these. Raises `RunNotFound` if
-    there is none or more than one.
+    `last` is the newest run that somebody started; a turn of a chat, or a request to a server, if there are only
+    these. Raises `RunNotFound` if there is none or more than one.
     """
     if text == LAST:
         newest = journal.runs(RunFilter("ensemble"), limit=1) or journal.runs(limit=1)

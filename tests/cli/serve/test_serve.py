@@ -51,7 +51,7 @@ def test_it_says_who_pays_and_serves_until_it_is_stopped(bare: Shell) -> None:
     assert "POST /v1/chat/completions 200" in err
     assert run_id in err
     assert "Is it so?" not in err
-    assert run_id in bare.run("runs", "list").stdout
+    assert run_id in bare.run("runs", "list", "--kind", "served").stdout
 
 
 def test_without_access_it_serves_and_says_what_is_missing(bare: Shell) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from llm_orc.app.history.runs import list_runs
+from llm_orc.app.history.runs import RunsWanted, list_runs
 from llm_orc.sandbox.faults import Cut, Fault, Hang, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox
 from tests.fakes import sdks
 from tests.server.conftest import Place, Serve
 
+SERVED = RunsWanted("served")
 TASK: Any = [{"role": "user", "content": "Is it so?"}]
 
 
@@ -41,7 +42,7 @@ async def test_models_are_ensembles_their_agents_and_profiles(openai: sdks.opena
 async def test_a_chat_completion_is_the_ensembles_answer(openai: sdks.openai.AsyncOpenAI, place: Place) -> None:
     completion = await openai.chat.completions.create(model="panel", messages=TASK)
 
-    (run,) = list_runs(place.app)
+    (run,) = list_runs(place.app, SERVED)
     assert completion.id == f"chatcmpl-{run.run_id}"
     assert completion.model == "panel"
     assert completion.choices[0].finish_reason == "stop"
@@ -225,7 +226,7 @@ async def test_the_sdk_does_not_repeat_a_run_that_has_failed(workspace: Workspac
             with pytest.raises(sdks.openai.APIStatusError):
                 await client.with_options(max_retries=2).chat.completions.create(model="one", messages=TASK)
 
-            assert len(list_runs(place.app)) == 1
+            assert len(list_runs(place.app, SERVED)) == 1
 
 
 async def test_an_answer_that_began_again_is_not_joined_to_what_was_sent(
@@ -261,5 +262,5 @@ async def test_a_client_that_goes_away_ends_its_run_which_can_be_resumed(
             await stream.close()
             await hanging.wait_until_idle()
 
-    (run,) = list_runs(place.app)
+    (run,) = list_runs(place.app, SERVED)
     assert run.status == "interrupted"

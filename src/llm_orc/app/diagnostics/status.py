@@ -64,7 +64,7 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
     last = list_runs(app, limit=1)
     talks = list_conversations(app, limit=1)
     open_runs = list_runs(app, RunsWanted(statuses=("interrupted", "running")), limit=None)
-    asking = list_runs(app, RunsWanted(statuses=("waiting",)), limit=None)
+    asking = list_runs(app, RunsWanted(None, statuses=("waiting",)), limit=None)
     interrupted = tuple(run for run in open_runs if run.status == "interrupted")
     return Status(
         default=default,

@@ -48,6 +48,7 @@ class RunOptions:
     given: GivenFiles = NO_FILES_GIVEN  # what was read for the run: the files of its task and of its inputs
     said: tuple[Message, ...] = ()  # turns before the task; in place of a conversation
     caller: Caller = "own machine"
+    is_served: bool = False  # a client of a server asked for it
 
 
 async def run_ensemble(
@@ -83,6 +84,7 @@ async def run_ensemble(
         inputs=inputs,
         caching=options.caching,
         said=options.said,
+        is_served=options.is_served,
         files=options.given.files,
         named_files=named_files(ensemble, reader),
     ).with_ceilings(ceilings_of(app, ensemble, limits))

@@ -92,6 +92,7 @@ class Served:
             rehearse=self._terms.rehearse,
             conversation=ConversationOptions(_stored_name(request), forget=request.conversation is None),
             caller=self._terms.caller,
+            is_served=True,
             said=() if request.conversation is not None else tuple(before),
         )
         return await run_ensemble(self._app, ensemble, options, listener, runtime=self._runtime)

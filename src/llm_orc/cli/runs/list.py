@@ -53,9 +53,8 @@ _ASKING = 5  # questions that are shown
 @click.option(
     "--kind",
     type=click.Choice([*RUN_KINDS, _ALL]),
-    default="ensemble",
-    show_default=True,
-    help="Runs of ensembles, turns of chats, or both.",
+    help="Runs that somebody started, turns of chats, requests to `llm-orc serve`, or all."
+    "  [default: ensemble; with `--status waiting`, all]",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, metavar="N", help="At most N.")
 @click.option("--all", "show_all", is_flag=True, help="All of them, whatever --limit says.")
@@ -65,7 +64,7 @@ def command(
     ensemble: str | None,
     statuses: tuple[tuple[str, ...], ...],
     since: float | None,
-    kind: str,
+    kind: str | None,
     limit: int,
     show_all: bool,
     as_json: bool,
@@ -76,12 +75,10 @@ def command(
     llm-orc runs list --status failed,interrupted --since 2d
     """
     app = app_here()
-    wanted = RunsWanted(
-        None if kind == _ALL else cast("RunKind", kind),
-        ensemble,
-        cast("tuple[ListedStatus, ...]", chosen_of(statuses)),
-        since,
-    )
+    asked = cast("tuple[ListedStatus, ...]", chosen_of(statuses))
+    if kind is None:
+        kind = _ALL if "waiting" in asked else "ensemble"
+    wanted = RunsWanted(None if kind == _ALL else cast("RunKind", kind), ensemble, asked, since)
     runs = list_runs(app, wanted, limit=None if show_all else limit)
     if as_json:
         write_json([_summary_value(run) for run in runs])
@@ -98,18 +95,24 @@ def command(
 def _say_nothing_found(app: App, wanted: RunsWanted) -> None:
     filters = conditions(wanted.ensemble, wanted.statuses, wanted.since)
     of_kind = count_runs(app, RunsWanted(wanted.kind))
-    turns = count_runs(app, RunsWanted("chat")) if wanted.kind == "ensemble" else 0
+    is_usual = wanted.kind == "ensemble"
+    turns = count_runs(app, RunsWanted("chat")) if is_usual else 0
+    served = count_runs(app, RunsWanted("served")) if is_usual else 0
     if filters:
         kind = "" if wanted.kind == "ensemble" else f" --kind {wanted.kind or _ALL}"
         note_none_found("run", filters, of_kind, f"llm-orc runs list{kind}")
     elif wanted.kind == "chat":
         note("There are no turns of chats yet. Start a chat with: llm-orc chat")
-    elif not turns:
+    elif wanted.kind == "served":
+        note("No client has asked for anything yet. Begin with: llm-orc serve")
+    elif not turns and not served:
         note("There are no runs yet. Start one with: llm-orc invoke ENSEMBLE, or: llm-orc demo")
     else:
         note("There are no runs of ensembles yet. Start one with: llm-orc invoke ENSEMBLE")
     if turns and not of_kind:
         note(f"{count(turns, 'turn')} of chats: llm-orc runs list --kind chat")
+    if served and not of_kind:
+        note(f"{count(served, 'request')} to a server: llm-orc runs list --kind served")
 
 
 def _write(runs: tuple[RunSummary, ...], *, with_kind: bool) -> None:
