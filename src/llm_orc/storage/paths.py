@@ -31,6 +31,11 @@ class Paths:
         return self.state / "files"
 
     @property
+    def results(self) -> Path:
+        """Results of tools that were too long for a model, in a folder for each run."""
+        return self.state / "results"
+
+    @property
     def answers_database(self) -> Path:
         """What `cache` keeps."""
         return self.cache / "answers.sqlite"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_orc.app.approvals.desk import AskHere, Reply
+from llm_orc.app.history.runs import delete_runs
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.trust import trust_directory, view_trust
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -405,3 +406,35 @@ def _project_with_traps(workspace: Workspace) -> Path:
     (project / "own").symlink_to(workspace.config)
     workspace.write("work/project/a/inside.txt", "what may be read")
     return outside
+
+
+async def test_a_result_that_is_too_long_for_a_model_is_whole_in_a_private_file_until_the_run_is_deleted(
+    workspace: Workspace,
+) -> None:
+    one(workspace, "run.long")
+    code = "print('canary-begin' + 'x' * 90_000 + 'canary-end')"
+    long = {"description": "d", "command": [sys.executable, "-c", code], "reads_only": True}
+    model = Model(("run_long", {}))
+
+    async with at_work(workspace, model, tools={"long": long}):
+        agent, outcomes = await run(workspace)
+
+    assert outcomes == ["done"]
+    (told,) = model.told
+    assert len(told) < 51_000
+    assert "left out here" in told
+    file = Path(agent.tools[0].spilled)
+    assert str(file) not in told
+    whole, modes = looked_at(file)
+    assert (whole.startswith("canary-begin"), whole.rstrip().endswith("canary-end")) == (True, True)
+    assert modes == (0o600, 0o700)
+
+    delete_runs(workspace.app(), ["last"])
+    assert looked_at(file) == ("", (0, 0))
+
+
+def looked_at(file: Path) -> tuple[str, tuple[int, int]]:
+    """Return what it has, and the modes of the file and its folder; nothing of one that is gone."""
+    if not file.exists():
+        return "", (0, 0)
+    return file.read_text(), (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777)

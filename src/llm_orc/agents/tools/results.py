@@ -41,6 +41,6 @@ async def told_of(result: ToolResult, agent: AgentPath, number: int, spill: Spil
     if len(text) <= MOST_TOLD:
         return Told(text or "(The result is empty.)")
     omitted = len(text) - MOST_TOLD
-    spilled = "" if spill is None else await spill(agent, number, text)
+    spilled = "" if spill is None else await spill(agent, number, text)  # for people: the model can't read it
     left_out = f"\n[… {omitted:,} of {len(text):,} characters are left out here …]\n"
     return Told(text[: MOST_TOLD - _TAIL] + left_out + text[-_TAIL:], omitted, spilled)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, get_args
 
 from llm_orc.app.files.cleaning import remove_unused_contents
+from llm_orc.app.files.spilled import remove_spilled
 from llm_orc.app.runs.running import is_running, lock_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFailed, ApprovalAnswered, ApprovalAsked, RunStarted
@@ -183,6 +184,7 @@ def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
         journal.delete(found)
         remove_unused_contents(app, journal)
+        remove_spilled(app, journal)
     for run_id in found:
         lock_of(app, run_id).unlink(missing_ok=True)
     return found

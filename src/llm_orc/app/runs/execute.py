@@ -22,6 +22,7 @@ from llm_orc.app.approvals.notify import notify
 from llm_orc.app.cache.calls import cached_calls
 from llm_orc.app.files.check import check_files
 from llm_orc.app.files.run_files import open_files
+from llm_orc.app.files.spilled import spill_of
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.conversation import conversation_of
@@ -174,6 +175,7 @@ async def _execute_recipe(
             tools=await stack.enter_async_context(
                 tools_of(app, recipe, limits.tools, listener.ask, listener.waiting)
             ),
+            spill=spill_of(app, run_id) if attempt.record else None,
         )
         call = told.wrap(_cached(direct, runtime, attempt, models.candidates) if attempt.record else direct)
         saver = await _saver(app, recipe, earlier)

@@ -18,6 +18,7 @@ from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
 from llm_orc.app.cache.store import AnswerStore
 from llm_orc.app.files.cleaning import remove_unused_contents
+from llm_orc.app.files.spilled import remove_spilled
 from llm_orc.app.runs.limits.day_budget import DayBudget
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
@@ -228,5 +229,6 @@ class Runtime:
             if keep_days is not None and (old := journal.forgettable(keep_days, self.app.clock.now())):
                 journal.delete(old)
                 remove_unused_contents(self.app, journal)
+                remove_spilled(self.app, journal)
         except StorageError:
             pass  # the runs have their answers; the next one cleans up

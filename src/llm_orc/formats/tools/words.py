@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import count, seconds
-from llm_orc.formats.printable import first_words
+from llm_orc.formats.printable import first_words, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,8 @@ def ended_words(used: ToolUsed) -> str:
     if used.duration_s is not None and used.outcome in {"done", "failed"}:
         parts.append(seconds(used.duration_s))
     if used.omitted:
-        parts.append(f"{used.omitted:,} characters too long")
+        whole = f", all of it in {one_line(used.spilled)}" if used.spilled else ""
+        parts.append(f"{used.omitted:,} characters too long{whole}")
     return ", ".join(parts)
 
 
