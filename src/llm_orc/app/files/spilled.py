@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llm_orc.errors import StorageError
+from llm_orc.net.late_loop import in_thread
 from llm_orc.storage.atomic import write_private
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def spill_of(app: App, run_id: str) -> SpillResult:
     async def spill(agent: AgentPath, number: int, text: str) -> str:
         file = folder / f"{quote(agent, safe='[]')[-_LONGEST_NAME:]}-{number}.txt"
         try:
-            await asyncio.to_thread(write_private, file, text.encode())
+            await in_thread(write_private, file, text.encode())
         except StorageError:
             return ""
         return str(file)
