@@ -12,7 +12,7 @@ from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.chat.view import ChatView
-from llm_orc.cli.run.plain_view import plain_words
+from llm_orc.cli.run.plain_view import PlainView
 from llm_orc.cli.run.progress import RunProgress
 from llm_orc.cli.shell.output.background_writer import TerminalWriter
 from llm_orc.conversations.conversation import Turn
@@ -72,7 +72,10 @@ def test_in_each_view_of_a_run(output: AgentOutput, words: str, capsys: pytest.C
         picture.apply(event)
 
     assert any(words in line.text for line in picture.lines(120, 10, 1.0))
-    assert words in plain_words(events[3])
+    plain = PlainView()
+    for event in events:
+        plain.show(event)
+    assert words in capsys.readouterr().err
     asyncio.run(_chat(events))
     assert words in capsys.readouterr().err
 
