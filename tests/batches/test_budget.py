@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from llm_orc.agents.budgets.attempt import Attempt
-from llm_orc.agents.budgets.ceilings import Ceilings
+from llm_orc.agents.budgets.ceilings import Ceilings, Most
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.uses.limits import Bound
-from llm_orc.batches.batch import BatchLimits, Most, NewBatch, NewRow
+from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import parse_store_url

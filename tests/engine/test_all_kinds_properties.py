@@ -133,7 +133,7 @@ class World:
             asked.add(turn.path)
             assert self.prompts.setdefault(turn.path, turn.prompt) == turn.prompt
             if not slots:
-                slots.append(turn.idle.__self__)  # type: ignore[attr-defined]
+                slots.append(turn.idle.func.__self__.shared.slots)  # type: ignore[attr-defined]
             if len(asked) == stop_after:
                 running.cancel()
 

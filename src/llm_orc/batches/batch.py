@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from llm_orc.agents.budgets.ceilings import Ceilings
+from llm_orc.agents.budgets.ceilings import NO_MOST, Ceilings, Most
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.jsontypes import JsonValue
@@ -67,17 +67,6 @@ class BatchLimits:
     @property
     def of_row(self) -> Ceilings:
         return Ceilings(self.row_max_cost_usd, self.row_max_calls, self.row_max_total_tokens)
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """What one attempt of a call can cost and take at most: US dollars if it is metered, and tokens."""
-
-    usd: float = 0.0
-    tokens: int = 0
-
-
-NO_MOST = Most()
 
 
 @dataclass(frozen=True, slots=True)

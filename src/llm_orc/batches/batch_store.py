@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from llm_orc.agents.budgets.ceilings import NO_MOST, Most
 from llm_orc.auth.access import Billing
-from llm_orc.batches.batch import NO_MOST, Most
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.files.contents import delete_contents, keep_contents
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values

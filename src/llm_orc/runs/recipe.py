@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 FILE_TYPES = ("file", "files")
 LAST = "last"  # the name of a run
+_ONE_AT_A_TIME = threading.Lock()
+"""msgspec looks at a dataclass when it first decodes one, and crashes if several threads do so at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,11 @@ def encode_recipe(recipe: Recipe) -> bytes:
 
 def decode_recipe(stored: bytes) -> Recipe:
     """Return the recipe, also in earlier releases' format. Raises `msgspec.MsgspecError`."""
+    with _ONE_AT_A_TIME:
+        return _decoded(stored)
+
+
+def _decoded(stored: bytes) -> Recipe:
     outline = msgspec.json.decode(stored, type=_Stored)
     if all(agent.work is not msgspec.UNSET for agent in outline.ensemble.agents):
         known = msgspec.json.decode(stored, type=Recipe, dec_hook=_decode_work)

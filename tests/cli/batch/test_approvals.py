@@ -175,11 +175,11 @@ def test_what_is_asked_survives_a_kill_and_is_answered_while_nobody_works(send: 
     send.own_ensemble("slow", SLOW)
     with send.started("batch", "slow", "--inputs", "in.txt") as killed:
         wait_for(killed.stderr, "Batch b")
-        while not status(send)["questions"]:
+        while not (questions := status(send)["questions"]):
             assert killed.poll() is None
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-    answered = send.run("batch", "approve", "last", "1")
+    answered = send.run("batch", "approve", "last", str(questions[0]["row"]))
     (send.cwd / "go").touch()
     waits = send.run("worker", "--until-done")
     rest = send.run("batch", "approve", "last", "--all")

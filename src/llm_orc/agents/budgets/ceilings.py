@@ -66,3 +66,14 @@ _Number = TypeVar("_Number", int, float)
 def lowest(*limits: _Number | None) -> _Number | None:
     """Return the lowest of the limits; None: there is none."""
     return min((one for one in limits if one is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """What one attempt of a call can cost and take at most: US dollars if it is metered, and tokens."""
+
+    usd: float = 0.0
+    tokens: int = 0
+
+
+NO_MOST = Most()

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budgets.ceilings import NO_MOST, Most
 from llm_orc.agents.references.names import INDEX
 from llm_orc.agents.references.render import fill_in_plainly
 from llm_orc.agents.references.scope import Scope
@@ -40,7 +41,7 @@ from llm_orc.app.runs.limits.budget import most_of_any
 from llm_orc.app.runs.limits.refusals import refuse_unknown_most, unlimited_notices
 from llm_orc.app.runs.run import usual_ceilings
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
-from llm_orc.batches.batch import NO_MOST, BatchLimits, Most, NewRow, batch_id_of
+from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
 from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.budgets.budget import Budget
-from llm_orc.agents.budgets.ceilings import KEYS, Spent
+from llm_orc.agents.budgets.ceilings import KEYS, Most, Spent
 from llm_orc.agents.model.counted_attempts import most_cost_usd, most_tokens
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.uses.file_flow import files_by_agent
@@ -13,7 +13,6 @@ from llm_orc.agents.uses.limits import BudgetsWithin, CeilingsWithin
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
 from llm_orc.agents.uses.repairs import SENT_BACK, repairs_of
 from llm_orc.app.runs.limits.within import spent_within
-from llm_orc.batches.batch import Most
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.limits.most import most_output_tokens, most_tokens_of_files
 
