@@ -12,10 +12,10 @@ from llm_orc.app.access.models import AgentAccess
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations.archive import ConversationSummary, count_conversations, list_conversations
-from llm_orc.app.diagnostics.unfinished import BatchesSeen, UntrustedProject, look_at_batches, untrusted_project
+from llm_orc.app.diagnostics.unfinished import BatchesSeen, UntrustedProject, untrusted_project
 from llm_orc.app.history.runs import ENSEMBLE_RUNS, RunSummary, RunsWanted, count_runs, list_runs
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import LlmOrcError, MissingExtra
 from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
@@ -80,13 +80,24 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
         unfinished=interrupted,
         waiting=tuple(run for run in open_runs if run.waits_until is not None and run not in interrupted[:1]),
         asking=tuple(run for run in asking if run.status == "waiting"),
-        batches=look_at_batches(app),
+        batches=_batches(app),
         untrusted=untrusted_project(app),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
         today=spent_today(app),
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),
     )
+
+
+def _batches(app: App) -> BatchesSeen | None:
+    """Look at the batches, without asking a server. None: there is no store yet, or the extra is not installed."""
+    if app.settings.batch.store is None and not app.paths.batches_database.exists():
+        return None
+    try:
+        from llm_orc.app.diagnostics.batches import seen_batches  # noqa: PLC0415 - SQLite, for those with batches
+    except MissingExtra:
+        return None
+    return seen_batches(app)
 
 
 def _size(path: Path) -> int:

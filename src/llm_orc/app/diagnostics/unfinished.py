@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.app.batches.store import batch_store_url
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import LlmOrcError, StorageError
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,21 +30,6 @@ class UntrustedProject:
 
     root: Path
     values: int
-
-
-def look_at_batches(app: App) -> BatchesSeen | None:
-    """Look at the batches, without asking a server. None: there is no store yet."""
-    store = batch_store_url(app, None)
-    if store.path is None:
-        return BatchesSeen(str(store), None)
-    if not store.path.exists():
-        return None
-    from llm_orc.batches.glance import glance_at, is_worked_on  # noqa: PLC0415 - SQLite, for those with batches
-
-    try:
-        return BatchesSeen(str(store), glance_at(store.path, app.clock.now()), is_worked_on(store.path))
-    except StorageError as e:
-        return BatchesSeen(str(store), None, problem=e.message)
 
 
 def untrusted_project(app: App) -> UntrustedProject | None:
