@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import WhenFull
+from llm_orc.agents.turn import ForwardingObserver
 from llm_orc.conversations.context_window import ContextPolicy
 from llm_orc.conversations.conversation import Question
 from llm_orc.dataclass import dataclass
@@ -70,7 +71,7 @@ class ConversationCaller:
 
 
 class HistoryCaller:
-    """Gives agents their history and stores nothing: a canned answer belongs in no conversation."""
+    """Gives agents a history, and stores nothing: for rehearsals, and for turns that a client brings along."""
 
     def __init__(self, call: CallAgent, histories: Mapping[str, tuple[Message, ...]]) -> None:
         self._call, self._histories = call, histories
@@ -79,44 +80,30 @@ class HistoryCaller:
         return await self._call(replace(turn, history=self._histories.get(turn.path, ())))
 
 
-class _Listening:
+class _Listening(ForwardingObserver):
     """Collects the answer as it arrives, so that a partial answer can be stored."""
 
     def __init__(self, observer: AgentObserver, pieces: list[str]) -> None:
-        self._observer, self._pieces = observer, pieces
+        super().__init__(observer)
+        self._pieces = pieces
         pieces.clear()
-
-    def calling(self, model: str, access: Access) -> None:
-        self._observer.calling(model, access)
-
-    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self._pieces.clear()
-        self._observer.switched(model, access, because)
-
-    def notice(self, message: str) -> None:
-        self._observer.notice(message)
-
-    def items(self, total: int) -> None:
-        self._observer.items(total)
-
-    def round(self, number: int, total: int) -> None:
-        self._observer.round(number, total)
 
     def text(self, piece: str) -> None:
         self._pieces.append(piece)
-        self._observer.text(piece)
+        super().text(piece)
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self._pieces.clear()
+        super().switched(model, access, because)
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._pieces.clear()
-        self._observer.retrying(error, attempt, delay_s)
+        super().retrying(error, attempt, delay_s)
 
     def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
         self._pieces.clear()
-        self._observer.rejected(call, error, attempt)
+        super().rejected(call, error, attempt)
 
     def waiting(self, for_plan: UsedUp) -> None:
         self._pieces.clear()
-        self._observer.waiting(for_plan)
-
-    def wait_over(self) -> None:
-        self._observer.wait_over()
+        super().waiting(for_plan)
