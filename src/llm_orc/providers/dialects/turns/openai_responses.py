@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.net.text import one_line
-from llm_orc.providers.dialects.attachments import data_url, parts_of, refuse_files
+from llm_orc.providers.dialects.attachments import data_url, refuse_files
 from llm_orc.providers.dialects.calls import fitted, result_text, written_arguments
+from llm_orc.providers.dialects.turns.openai import said_to_model
 from llm_orc.providers.structured.parameters import parameters_of
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Message, ModelRequest, Target
-    from llm_orc.providers.parts import Attachment, ToolOffer
+    from llm_orc.providers.parts import Attachment, ToolAnswer, ToolOffer
 
 
 def tools_of(tools: Sequence[ToolOffer]) -> list[JsonValue]:
@@ -42,14 +43,12 @@ def _items(turn: Message) -> Iterator[JsonValue]:
     if turn.calls:
         yield from _answer(turn)
         return
-    for result in turn.results:
-        said = result_text(result.text, is_error=result.is_error)
-        yield {"type": "function_call_output", "call_id": result.id, "output": said}
-    if turn.attachments:
-        text: list[JsonValue] = [_text(turn.content)] if turn.content else []
-        yield {"role": turn.role, "content": [*parts_of(turn.attachments, _text, _file), *text]}
-    elif turn.content or not turn.results:
-        yield {"role": turn.role, "content": turn.content}
+    yield from said_to_model(turn, _result, _text, _file)
+
+
+def _result(result: ToolAnswer) -> JsonValue:
+    said = result_text(result.text, is_error=result.is_error)
+    return {"type": "function_call_output", "call_id": result.id, "output": said}
 
 
 def _text(text: str) -> JsonValue:
