@@ -40,6 +40,10 @@ class StepOutcome:
         raise error
 
 
+# Made with the module, not in the threads that use it: see `runs.recipe.decode_recipe`.
+_read = msgspec.json.Decoder(StepOutcome)
+
+
 def encode_outcome(outcome: StepOutcome) -> str:
     return msgspec.json.encode(outcome).decode()
 
@@ -47,7 +51,7 @@ def encode_outcome(outcome: StepOutcome) -> str:
 def decode_outcome(text: str) -> StepOutcome:
     """Return the outcome, also in earlier releases' format. Raises `msgspec.MsgspecError`."""
     try:
-        return msgspec.json.decode(text, type=StepOutcome)
+        return _read.decode(text)
     except msgspec.ValidationError:
         earlier = msgspec.json.decode(text, type=_EarlierOutcome)
     return StepOutcome(earlier.ended_at, earlier.duration_s, earlier.events, earlier.output.as_output())

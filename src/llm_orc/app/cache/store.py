@@ -47,6 +47,10 @@ class CacheSize:
     size_bytes: int
 
 
+# Made with the module, not in the threads that use it: see `runs.recipe.decode_recipe`.
+_read = msgspec.json.Decoder(AgentOutput)
+
+
 class AnswerStore:
     """Answers by a digest of everything that shapes them. Opened when it is first used; any thread may use it.
 
@@ -73,7 +77,7 @@ class AnswerStore:
             if row is None or (for_s is not None and now - row[0] > for_s):
                 return None
             try:
-                output = msgspec.json.decode(row[1], type=AgentOutput)
+                output = _read.decode(row[1])
             except msgspec.MsgspecError:  # of another release
                 return None
             connection.execute("UPDATE answers SET used_at = ? WHERE key = ?", (now, key))
