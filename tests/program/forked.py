@@ -77,7 +77,8 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send it, unless it has ended."""
         if self._exit_code is None and not select.select([self._connection], [], [], 0)[0]:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended this very moment
+                os.kill(self.pid, number)
 
 
 def run_forked(
